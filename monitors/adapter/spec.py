@@ -1,0 +1,190 @@
+"""The adapter spec, format 1: the document itself, how it is read, and what may be wrong with it.
+
+All pointers are RFC 6901 JSON pointers in which `*` stands for every item of a list. Nothing in a spec is evaluated: paths, literals and
+templates made of literals are the whole language, so the cost of a step is bounded by its size and by `limits`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from monitors.adapter.template import parse_template
+from monitors.errors import AdapterError, Fault
+from monitors.stepview import JsonValue
+
+FORMAT = 1
+
+
+def _check_pointer(pointer: str) -> str:
+    if pointer and not pointer.startswith("/"):
+        raise ValueError(f"{pointer!r} is no JSON pointer: it must be empty or start with '/'")
+    return pointer
+
+
+def _check_template(template: str) -> str:
+    parse_template(template)
+    return template
+
+
+Pointer = Annotated[str, AfterValidator(_check_pointer)]
+Conditions = dict[Pointer, list[Any]]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Selector(_Part):
+    """Where a field's value stands in a raw step, and how it is taken out of its text."""
+
+    path: Pointer
+    where: Conditions | None = Field(None, description="Pointers inside the item of the last '*' and the values they may have; [] = present and not empty.")
+    decode: Literal["json"] | None = Field(None, description="A string that holds JSON is parsed; one that does not parse stays text.")
+    template: Annotated[str, AfterValidator(_check_template)] | None = Field(
+        None, description="Literals around {name}, {args}, {result}; the whole text must match."
+    )
+    take: Literal["name", "args", "result"] | None = Field(None, description="The template's part that is the value.")
+    name: str | None = Field(None, description="Only for metadata: the entry's name; the last path segment if left out.")
+
+    @model_validator(mode="after")
+    def _template_has_take(self) -> Selector:
+        if (self.template is None) != (self.take is None):
+            raise ValueError("template and take belong together")
+        if self.template is not None and f"{{{self.take}}}" not in self.template:
+            raise ValueError(f"template {self.template!r} has no part {{{self.take}}}")
+        return self
+
+
+class Fields(_Part):
+    """Selectors for each StepView field. Text fields join what several selectors give; args and result become a list."""
+
+    metadata: tuple[Selector, ...] = ()
+    observation: tuple[Selector, ...] = ()
+    action: tuple[Selector, ...] = ()
+    tool: tuple[Selector, ...] = ()
+    args: tuple[Selector, ...] = ()
+    result: tuple[Selector, ...] = ()
+    status: tuple[Selector, ...] = ()
+
+
+class Case(_Part):
+    """One kind of raw step: when it applies, whether the agent acts in it, and its fields."""
+
+    when: Conditions = Field(description="All pointers must have one of their values; [] means present and not empty.")
+    acts: bool = Field(description="True if the raw step is an agent action: it opens a turn (n turns for n calls).")
+    fields: Fields
+
+
+class Blocks(_Part):
+    """How a text run is cut into raw steps: a block starts at each line that starts with one of the literals."""
+
+    opens: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    ends_at_blank_line: bool = Field(False, description="What follows a blank line inside a block belongs to no step.")
+
+
+class Outcome(_Part):
+    """Where a finished run says how it ended. Read for training only, never into a StepView."""
+
+    path: Pointer
+    at_least: float | None = None
+    equals: list[Any] | None = None
+
+
+class Source(_Part):
+    """Where runs and raw steps stand in files. Used offline only."""
+
+    container: Literal["json", "text", "otlp"] = Field("json", description="json covers JSONL, read as the list of its lines' values.")
+    runs: tuple[Pointer, ...] = Field(("",), min_length=1, description="Alternatives: the first that exists in a file. '' = the document.")
+    events: tuple[Pointer, ...] = Field(("",), min_length=1, description="Inside a run, alternatives likewise.")
+    group_by: Pointer | None = Field(None, description="Inside an event: runs are groups of events with an equal value here.")
+    order_by: Pointer | None = Field(None, description="Inside an event: a group's events are sorted by this value, stably.")
+    start: tuple[Pointer, ...] = Field((), description="Inside a run, known before its first step: the first raw step is {'start': {...}}.")
+    run_id: Pointer | None = None
+    task_id: Pointer | None = None
+    outcome: Outcome | None = None
+
+
+class Event(_Part):
+    """How one raw step is read, online and offline alike."""
+
+    unit: Literal["json", "text"] = "json"
+    blocks: Blocks | None = None
+    time: Pointer | None = None
+    cases: tuple[Case, ...] = Field(min_length=1)
+    otherwise: Fields = Field(default_factory=Fields, description="No case matched: read this, and count the step as unknown.")
+
+    @model_validator(mode="after")
+    def _text_has_blocks(self) -> Event:
+        if (self.unit == "text") != (self.blocks is not None):
+            raise ValueError("blocks must be given for unit 'text' and only then")
+        return self
+
+
+class Status(_Part):
+    """How a status is derived where the format states none."""
+
+    error_if: Conditions = Field(default_factory=dict, description="Any of these pointers having one of its values means error.")
+    error_text: tuple[str, ...] = Field((), description="Any of these, anywhere in the result, in any letter case, means error.")
+    ok_if_result: bool = Field(False, description="A raw step with a result and no sign of error is ok.")
+
+
+class Cut(_Part):
+    """A field's text is dropped from this literal on: it tells the outcome, or stands only in finished runs."""
+
+    field: Literal["observation", "action", "args", "result"]
+    literal: str = Field(min_length=1, alias="from")
+    whole: bool = Field(False, description="Drop the whole field, not only what follows the literal.")
+
+
+class Limits(_Part):
+    """Bounds on the work that one raw step may cause. What exceeds them is cut off, never refused."""
+
+    max_depth: int = Field(16, ge=1, le=64)
+    max_text_chars: int = Field(20_000, ge=100, le=1_000_000)
+    max_items: int = Field(64, ge=1, le=10_000)
+
+
+class AdapterSpec(_Part):
+    """A whole adapter."""
+
+    format: Literal[1] = 1
+    name: str = Field(min_length=1, max_length=200)
+    source: Source = Field(default_factory=Source)
+    event: Event
+    status: Status = Field(default_factory=Status)
+    cuts: tuple[Cut, ...] = ()
+    limits: Limits = Field(default_factory=Limits)
+
+    def to_json(self) -> bytes:
+        """Return the document as it is written to disk: indented, defaults left out, ends with a newline."""
+        value = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return orjson.dumps({"format": self.format, **value}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def parse_spec(raw_spec: JsonValue, source: str = "spec") -> AdapterSpec:
+    """Return the adapter that a JSON value describes. Raises AdapterError with every fault and its path."""
+    try:
+        return AdapterSpec.model_validate(raw_spec)
+    except ValidationError as error:
+        faults = [Fault(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
+        raise AdapterError(source, faults) from None
+
+
+def read_spec(path: Path) -> AdapterSpec:
+    """Return the adapter in a file. Raises AdapterError if it is missing, not JSON, or not an adapter."""
+    try:
+        raw_spec = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise AdapterError(str(path), [Fault("", "there is no such file; `forewarn induce RAW --out FILE` makes one")]) from None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise AdapterError(str(path), [Fault("", f"cannot be read as JSON: {error}")]) from None
+    return parse_spec(raw_spec, str(path))
+
+
+def write_spec(spec: AdapterSpec, path: Path) -> None:
+    """Write the adapter as indented JSON."""
+    path.write_bytes(spec.to_json())

@@ -1,0 +1,8 @@
+"""Bundles: a monitor on disk, a folder of readable JSON beside plain arrays and one ONNX graph. No pickle, nothing evaluated."""
+
+from __future__ import annotations
+
+from monitors.bundle.folder import read_manifest, verify_files, write_bundle
+from monitors.bundle.manifest import CalibrationRecord, Manifest, TrainingRecord
+
+__all__ = ["CalibrationRecord", "Manifest", "TrainingRecord", "read_manifest", "verify_files", "write_bundle"]

@@ -1,0 +1,95 @@
+"""Reading, verifying and writing a bundle's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from monitors.adapter import AdapterSpec
+from monitors.bundle.manifest import FORMAT, Manifest
+from monitors.errors import BundleError, BundleTamperedError, BundleVersionError
+from monitors.stepview import JsonValue
+
+MANIFEST = "manifest.json"
+ADAPTER = "adapter.json"
+GRAPH = "graph.onnx"
+VOCABULARY = "vocabulary.npz"
+EXAMPLES = "examples.json"
+FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return a bundle's manifest. Raises BundleError for a folder that has none, BundleVersionError for a newer format."""
+    path = folder / MANIFEST
+    try:
+        raw_manifest = orjson.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}; `forewarn train` makes one") from None
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise BundleError(f"{path} cannot be read: {error}") from None
+    if isinstance(raw_manifest, dict) and isinstance(raw_manifest.get("format"), int) and raw_manifest["format"] > FORMAT:
+        raise BundleVersionError(f"{folder} has bundle format {raw_manifest['format']}; this forewarn reads up to {FORMAT}: upgrade it")
+    try:
+        return Manifest.model_validate(raw_manifest)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{path} is damaged at {where}: {first['msg']}") from None
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Check that every file is there with the manifest's hash. Raises BundleTamperedError naming the first that is not."""
+    for name in FILES:
+        expected = manifest.files.get(name)
+        if expected is None:
+            raise BundleTamperedError(f"{folder / MANIFEST} names no hash for {name}")
+        try:
+            actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise BundleTamperedError(f"{folder / name} cannot be read: {error}") from None
+        if actual != expected:
+            raise BundleTamperedError(f"{folder / name} is not the file that the manifest names (SHA-256 {actual[:12]}…)")
+
+
+def write_bundle(
+    folder: Path,
+    manifest: Manifest,
+    spec: AdapterSpec,
+    graph: bytes,
+    vocabulary: dict[str, NDArray[np.generic]],
+    examples: list[JsonValue],
+) -> Manifest:
+    """Write a bundle whole or not at all, replacing one that is there; return the manifest with the files' hashes.
+
+    Raises BundleError if `folder` exists and is no bundle: nothing of somebody else's is ever overwritten.
+    """
+    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise BundleError(f"{folder} exists and is no bundle: name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        new.chmod(0o755)
+        (new / ADAPTER).write_bytes(spec.to_json())
+        (new / GRAPH).write_bytes(graph)
+        with (new / VOCABULARY).open("wb") as file:
+            np.savez(file, allow_pickle=False, **vocabulary)  # type: ignore[arg-type]
+        (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in FILES}
+        manifest = manifest.model_copy(update={"files": hashes})
+        (new / MANIFEST).write_bytes(
+            orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return manifest

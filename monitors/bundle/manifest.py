@@ -1,0 +1,77 @@
+"""The manifest: what a bundle is, what it was made of, what it promises."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from monitors.calibration import PlattMap
+
+FORMAT = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingRecord(_Record):
+    """What the monitor was trained on, and how."""
+
+    corpus: str
+    runs: int
+    tasks: int
+    failures: int
+    excluded_fold: int | None = None
+    preset: str
+    head: str
+    seed: int
+    epochs: int
+    validation_auprc_h: float | None = None
+
+
+class CalibrationRecord(_Record):
+    """What probabilities and threshold were fitted on: runs that training never saw."""
+
+    runs: int
+    tasks: int
+    success_maxima: list[float] = Field(description="Greatest score of each successful calibration run, ascending: every threshold comes from here.")
+    risk: PlattMap
+    failure: PlattMap
+    base_risk: float = Field(ge=0, le=1, description="Mean label of the risk over calibration steps.")
+
+
+class Manifest(_Record):
+    """A bundle's first file. Hashes name the others."""
+
+    format: Literal[1] = 1
+    name: str
+    created: str
+    forewarn: str
+    horizon: int = Field(ge=0, description="h, in turns.")
+    alpha: float = Field(gt=0, lt=1, description="Promised share of successful runs that ever alert.")
+    confidence: float | None = Field(None, description="Share of calibrations in which alpha is kept; null = on average over them.")
+    threshold: float | None = Field(description="On the raw failure logit, strictly above alerts; null = the runs are too few for alpha, never alerts.")
+    release: float | None = Field(description="An episode ends at or below this.")
+    finest_alpha: float = Field(description="1 / (n + 1): the smallest promise that n successful calibration runs support.")
+    realised_range: tuple[float, float] = Field(description="90 % range of the realised false-alarm rate over calibration draws (Beta).")
+    min_turns: int = 0
+    n_symbols: int
+    shape_version: int
+    training: TrainingRecord
+    calibration: CalibrationRecord
+    metrics: dict[str, float] = Field(default_factory=dict)
+    tasks: list[str] = Field(default_factory=list, description="Digests of the tasks used for training or calibration: never evaluate on them.")
+    files: dict[str, str] = Field(default_factory=dict, description="File name → SHA-256.")
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a person or a program asks first, without the long lists."""
+        record = self.model_dump(mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima"}})
+        record["calibration"]["successes"] = len(self.calibration.success_maxima)
+        return record
+
+
+def digest_task(task: str) -> str:
+    """Return the digest under which a task id stands in a manifest: 16 hex digits of SHA-256."""
+    return hashlib.sha256(task.encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""Errors of the monitors package.
+
+ForewarnError
+├── AdapterError        a spec that is not an adapter; carries all its faults at once
+├── BundleError         a folder that is not a readable bundle
+│   ├── BundleVersionError   made by a newer forewarn
+│   └── BundleTamperedError  a file's hash is not the manifest's
+├── RunStateError       bytes that are no run state of this version
+└── MissingExtraError   an optional dependency is not installed, or two exclude each other; the message says what to install
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ForewarnError(Exception):
+    """Root of every error that forewarn raises on purpose; its text is one line fit for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a spec: where (dotted path into the document) and what."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class AdapterError(ForewarnError):
+    """A spec that is not an adapter. `faults` holds all that is wrong with it, each with its path."""
+
+    def __init__(self, source: str, faults: list[Fault]) -> None:
+        super().__init__(f"{source} is not a valid adapter: " + "; ".join(str(fault) for fault in faults))
+        self.source = source
+        self.faults = faults
+
+
+class BundleError(ForewarnError):
+    """A folder that is not a readable bundle."""
+
+
+class BundleVersionError(BundleError):
+    """A bundle in a format that this forewarn does not know."""
+
+
+class BundleTamperedError(BundleError):
+    """A file of the bundle is not the one that the manifest's hash names."""
+
+
+class RunStateError(ForewarnError):
+    """Bytes that are no run state of this version or of this monitor."""
+
+
+class MissingExtraError(ForewarnError):
+    """An optional dependency is missing, or two that exclude each other are installed."""

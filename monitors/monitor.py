@@ -1,0 +1,151 @@
+"""A monitor ready to run: adapter → featuriser → scorer → calibration → decision rule, one raw step of each of many runs at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from monitors.adapter import Adapter, compile_adapter, read_spec
+from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, MANIFEST, VOCABULARY, read_manifest, verify_files
+from monitors.bundle.manifest import Manifest
+from monitors.decision import Alert, DecisionRule, Standing
+from monitors.errors import BundleError
+from monitors.features.featuriser import Featuriser, to_batch
+from monitors.features.ngrams import Vocabulary
+from monitors.features.shape import TURNS
+from monitors.features.shape import VERSION as SHAPE_VERSION
+from monitors.run_state import RunState
+from monitors.scorers.onnx_runtime import OnnxScorer
+from monitors.scorers.protocol import Scorer
+from monitors.stepview import JsonValue, StepView
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the monitor says after one raw step. It rests on this raw step and earlier ones of the same run only."""
+
+    turn: int
+    """Agent actions so far; 0 before the first."""
+    risk: float
+    """Calibrated P(the run fails within the next h turns), 0 … 1."""
+    failure_probability: float
+    """Calibrated P(the run fails in the end), 0 … 1."""
+    score: float
+    """The raw failure logit, on which alerts are decided; higher is worse."""
+    symbol: int
+    """Event symbol, 0 … n_symbols - 1."""
+    state: str
+    """"warning" inside an alert episode, else "ok"."""
+    alert: Alert | None
+    """Set exactly when this raw step opens an alert episode."""
+    view: StepView
+    known: bool
+    """False if no case of the adapter matched the raw step."""
+
+
+class Monitor:
+    """Scores running prefixes. Stateless: runs' states come in and go out, so it can be shared by threads and restarted at will."""
+
+    def __init__(self, manifest: Manifest, adapter: Adapter, featuriser: Featuriser, scorer: Scorer, monitor_id: str = "m-unsaved") -> None:
+        self.manifest = manifest
+        self.adapter = adapter
+        self.featuriser = featuriser
+        self.scorer = scorer
+        self.monitor_id = monitor_id
+        self.examples: list[JsonValue] = []
+        threshold = math.inf if manifest.threshold is None else manifest.threshold
+        release = threshold if manifest.release is None else manifest.release
+        self.rule = DecisionRule(threshold, release, manifest.min_turns)
+
+    @classmethod
+    def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
+        """Return the monitor in a bundle folder. Raises BundleError (not a bundle, damaged, too new), AdapterError, MissingExtraError."""
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        if verify:
+            verify_files(folder, manifest)
+        if manifest.shape_version != SHAPE_VERSION:
+            raise BundleError(f"{folder} was trained on run-shape numbers {manifest.shape_version}; this forewarn makes {SHAPE_VERSION}")
+        try:
+            with np.load(folder / VOCABULARY, allow_pickle=False) as arrays:
+                vocabulary = Vocabulary.from_arrays(arrays["slots"], arrays["idf"])
+        except (OSError, KeyError, ValueError) as error:
+            raise BundleError(f"{folder / VOCABULARY} is damaged: {error}") from None
+        monitor = cls(
+            manifest,
+            compile_adapter(read_spec(folder / ADAPTER)),
+            Featuriser(vocabulary),
+            OnnxScorer(folder / GRAPH, device),
+            read_monitor_id(folder),
+        )
+        monitor.examples = orjson.loads((folder / EXAMPLES).read_bytes())
+        return monitor
+
+    @property
+    def device(self) -> str:
+        """Where the graph runs: "cpu" or "cuda"."""
+        return self.scorer.device
+
+    def initial_state(self) -> RunState:
+        """Return the state of a run without steps."""
+        return RunState(
+            self.featuriser.initial_memory(), self.scorer.initial_state(), Standing(risk=self.manifest.calibration.base_risk)
+        )
+
+    def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
+        """Return the next state and the verdict for one raw step of each of several runs, in order. One call of the graph.
+
+        Pure: the given states stay as they are, and a run's verdict does not depend on the others in the batch (beyond float rounding, 1e-6).
+        Never raises on what a raw step holds.
+        """
+        if not raw_steps:
+            return []
+        views = [self.adapter.view(raw_step) for raw_step in raw_steps]
+        features = [self.featuriser.step(view, run.memory) for (view, _), run in zip(views, states, strict=True)]
+        scores = self.scorer.step(to_batch(features), np.stack([run.state for run in states]))
+        risks = self.manifest.calibration.risk.to_probability(scores.risk_logit)
+        failures = self.manifest.calibration.failure.to_probability(scores.failure_logit)
+        results = []
+        for index, (view, known) in enumerate(views):
+            turn = int(features[index].memory[TURNS])
+            score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
+            before = states[index].standing
+            standing, opened = self.rule.next_standing(before, turn, score, risk)
+            alert = Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk) if opened else None
+            verdict = Verdict(
+                turn, risk, failure, score, int(scores.symbol[index]), "warning" if standing.warning else "ok", alert, view, known
+            )
+            results.append((RunState(features[index].memory, scores.state[index].copy(), standing), verdict))
+        return results
+
+    def warm(self) -> None:
+        """Compile the kernels and run the graph once, so that the first real step is as quick as the others."""
+        self.advance([self.initial_state()], ["warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}])
+
+    def session(self) -> Session:
+        """Return a run's monitor to be fed step by step, in process."""
+        return Session(self)
+
+
+class Session:
+    """One run, watched in the agent's own process. Same scores as the service gives."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self.state = monitor.initial_state()
+
+    def step(self, raw_step: JsonValue) -> Verdict:
+        """Return the verdict after the run's next raw step."""
+        ((self.state, verdict),) = self._monitor.advance([self.state], [raw_step])
+        return verdict
+
+
+def read_monitor_id(folder: Path) -> str:
+    """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of all else."""
+    return "m-" + hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
