@@ -1,0 +1,112 @@
+"""The command line: finds the verb, loads that verb alone, and turns a failure into one clear line and an exit status.
+
+Exit status: 0 done · 1 bad input or a failure that forewarn names · 2 wrong usage · 130 interrupted. An error that forewarn
+does not name is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb's function is (`module:function`), and the line that `forewarn --help` shows for it."""
+
+    target: str
+    summary: str
+
+    def load(self) -> Callable[..., Any]:
+        """The verb's function; importing it is the only thing that happens."""
+        module, _, function = self.target.partition(":")
+        loaded: Callable[..., Any] = getattr(import_module(module), function)
+        return loaded
+
+    def placeholder(self) -> Callable[[], None]:
+        """Stands for a verb that was not asked for, so that help can list it unloaded."""
+
+        def unloaded() -> None:
+            raise AssertionError(f"{self.target} was run without being loaded")
+
+        return unloaded
+
+
+VERBS = {
+    "induce": Verb("forewarn.commands.induce:induce", "Infer from raw runs how to read them, and write the adapter."),
+    "train": Verb("forewarn.commands.train:train", "Learn a monitor from finished runs, and write the bundle."),
+    "evaluate": Verb("forewarn.commands.evaluate:evaluate", "Measure a bundle on runs that it has not seen."),
+    "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
+    "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
+    "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
+    "demo": Verb("forewarn.commands.demo:demo", "Run the whole path on simulated help-desk agents."),
+}
+
+# Import name → the extra that brings it. The first line that a user of the base install sees must say what to do.
+EXTRA_OF = {
+    "onnxruntime": "cpu' (or 'gpu', never both)",
+    "aalpy": "train'",
+    "ijson": "train'",
+    "matplotlib": "train'",
+    "onnx": "train'",
+    "onnxscript": "train'",
+    "sklearn": "train'",
+    "torch": "train'",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs `forewarn` with these arguments (default: the process's own). Raises SystemExit always."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    try:
+        build_app(asked)(args=arguments, prog_name="forewarn")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        line = failure_line(error)
+        if line is None:
+            raise
+        typer.echo(f"forewarn: {line}", err=True)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def build_app(asked: str | None) -> typer.Typer:
+    """The command with the verb `asked` loaded and every other verb listed only."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback(help="Watch LLM agents while they run, and warn before they fail.")(_root)
+    for name, verb in VERBS.items():
+        if name == asked:
+            app.command(name, short_help=verb.summary)(verb.load())
+        else:
+            app.command(name, help=verb.summary)(verb.placeholder())
+    return app
+
+
+def failure_line(error: Exception) -> str | None:
+    """One line that says what is wrong and what to do, or None if the error is a defect of forewarn itself."""
+    if isinstance(error, ModuleNotFoundError):
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        return extra and f"this needs {error.name}, which is not installed: install forewarn with the extra '{extra}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    # Imported late: the errors are light, but their package's front door is not.
+    from monitors.errors import ForewarnError
+
+    return str(error) if isinstance(error, ForewarnError) else None
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        from forewarn import __version__
+
+        typer.echo(f"forewarn {__version__}")
+        raise typer.Exit
