@@ -57,10 +57,21 @@ class Adapter:
         step = self._to_object(raw_step)
         if isinstance(step, dict) and len(step) == 1 and isinstance(step.get("start"), dict):
             return StepView(observation=self._text([step["start"][key] for key in step["start"]])), True
-        for case in self._cases:
+        number = self._find_case(step)
+        if number is None:
+            return self._read(step, self._otherwise, False), False
+        case = self._cases[number]
+        return self._read(step, case.fields, case.acts), True
+
+    def case_of(self, raw_step: JsonValue) -> int | None:
+        """Return the number of the case that reads a raw step, or None where none knows it."""
+        return self._find_case(self._to_object(raw_step))
+
+    def _find_case(self, step: JsonValue) -> int | None:
+        for number, case in enumerate(self._cases):
             if all(test(step) for test in case.tests):
-                return self._read(step, case.fields, case.acts), True
-        return self._read(step, self._otherwise, False), False
+                return number
+        return None
 
     def _to_object(self, raw_step: JsonValue) -> JsonValue:
         if self._blocks is not None and isinstance(raw_step, str):

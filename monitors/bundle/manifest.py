@@ -37,6 +37,7 @@ class CalibrationRecord(_Record):
     runs: int
     tasks: int
     success_maxima: list[float] = Field(description="Greatest score of each successful calibration run, ascending: every threshold comes from here.")
+    success_turns: list[int] = Field(description="Turns of the same runs in the same order: the floor of the step index alone.")
     risk: PlattMap
     failure: PlattMap
     base_risk: float = Field(ge=0, le=1, description="Mean label of the risk over calibration steps.")
@@ -67,7 +68,7 @@ class Manifest(_Record):
 
     def summary(self) -> dict[str, Any]:
         """Return what a person or a program asks first, without the long lists."""
-        record = self.model_dump(mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima"}})
+        record = self.model_dump(mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}})
         record["calibration"]["successes"] = len(self.calibration.success_maxima)
         return record
 

@@ -1,0 +1,54 @@
+"""`forewarn inspect`: what is in a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Check a bundle's hashes, and show its promise, its event unit and three example raw steps beside their StepViews."""
+    import orjson
+    from rich.console import Console
+    from rich.markup import escape
+
+    from forewarn.commands.reporting import print_manifest
+    from monitors.adapter import compile_adapter, read_spec
+    from monitors.bundle.folder import ADAPTER, EXAMPLES, read_manifest, verify_files
+    from monitors.monitor import read_monitor_id
+
+    manifest = read_manifest(bundle)
+    verify_files(bundle, manifest)
+    spec = read_spec(bundle / ADAPTER)
+    adapter = compile_adapter(spec)
+    examples = orjson.loads((bundle / EXAMPLES).read_bytes())
+    if as_json:
+        content = {
+            "monitor_id": read_monitor_id(bundle),
+            **manifest.summary(),
+            "adapter": orjson.loads(spec.to_json()),
+            "examples": [{"raw_step": example, "view": adapter.view(example)[0].to_dict()} for example in examples],
+        }
+        print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+        return
+    console = Console(soft_wrap=True)
+    console.print(f"[bold]monitor[/]        {read_monitor_id(bundle)}")
+    print_manifest(bundle, manifest, as_json=False)
+    unit = "one JSON value" if spec.event.unit == "json" else f"a text block that starts with one of {list(spec.event.blocks.opens)}"  # type: ignore[union-attr]
+    console.print(f"[bold]event unit[/]     {escape(unit)}; POST each as the agent emits it. Examples:")
+    for example in examples:
+        view, known = adapter.view(example)
+        console.print(f"  [dim]raw step[/]  {escape(_one_line(example))}")
+        console.print(f"  [dim]StepView[/]  {escape(_one_line(view.to_dict()))}" + ("" if known else "  [red](no case matched)[/]"))
+
+
+def _one_line(value: object) -> str:
+    import orjson
+
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 300 else text[:297] + "…"

@@ -1,0 +1,75 @@
+"""What several verbs print: training's progress, a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+
+from monitors.bundle import Manifest
+
+if TYPE_CHECKING:
+    from induction.learning.training import EpochReport
+
+
+class TrainingReporter:
+    """Shows stages and epochs: a bar on a terminal, one line a stage and a few a training in a pipe. Writes to standard error."""
+
+    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._epochs = epochs
+        self._bar = Progress(
+            TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=self._console, transient=True
+        )
+        self._task = self._bar.add_task("training", total=epochs, visible=False, note="")
+
+    def __enter__(self) -> TrainingReporter:
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def stage(self, name: str) -> None:
+        """Print that a stage begins."""
+        self._bar.update(self._task, visible=name == "Training")
+        self._console.print(f"[bold]{name}[/]" if self._console.is_terminal else name)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Show how training stands."""
+        note = (
+            f"epoch {report.epoch}: loss {report.loss:.3f}, validation {report.validation_loss:.3f}, "
+            f"AUPRC {report.validation_auprc:.3f}, {report.seconds_left:.0f} s left at most"
+        )
+        self._bar.update(self._task, completed=report.epoch, note=note)
+        if not self._console.is_terminal and report.epoch % 5 == 1:
+            self._console.print(f"  {note}")
+
+
+def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
+    """Print what a bundle is and promises."""
+    if as_json:
+        print(orjson.dumps({"bundle": str(folder), **manifest.summary()}, option=orjson.OPT_INDENT_2).decode())
+        return
+    calibration, training = manifest.calibration, manifest.training
+    low, high = manifest.realised_range
+    console = Console(soft_wrap=True, highlight=False)
+    never = f"never alerts: {len(calibration.success_maxima)} successful runs support no finer promise than {manifest.finest_alpha:.3f}"
+    kept = "on average over calibrations" if manifest.confidence is None else f"in {manifest.confidence:.0%} of calibrations"
+    for name, value in (
+        ("bundle", f"{folder} ({manifest.name}, format {manifest.format}, made {manifest.created})"),
+        ("trained on", f"{training.runs} runs of {training.tasks} tasks, {training.failures} failed; {training.head}, seed {training.seed}, "
+                       f"{training.epochs} epochs"),
+        ("calibrated on", f"{calibration.runs} runs of {calibration.tasks} other tasks, {len(calibration.success_maxima)} successful"),
+        ("promise", f"at most {manifest.alpha:g} of successful runs ever alert, {kept}"),
+        ("realised", f"between {low:.3f} and {high:.3f} in 90 % of calibrations of this size"),
+        ("threshold", never if manifest.threshold is None else f"{manifest.threshold:.3f} on the raw failure logit"),
+        ("horizon", f"{manifest.horizon} turns"),
+    ):  # fmt: skip
+        console.print(f"[bold]{name:<15}[/]{escape(value)}")

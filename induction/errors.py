@@ -1,0 +1,38 @@
+"""Errors of the induction package.
+
+ForewarnError
+└── InductionError
+    ├── UnreadableRawError   RAW is missing, empty, or nothing in it can be read
+    ├── NoRunsError          nothing that looks like runs, or no run matches its outcome
+    ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
+    ├── KnownTasksError      an evaluation on tasks that the bundle was made from
+    └── ParityError          the exported graph does not give the network's scores; nothing was written
+"""
+
+from __future__ import annotations
+
+from monitors.errors import ForewarnError
+
+
+class InductionError(ForewarnError):
+    """Root of induction's errors."""
+
+
+class UnreadableRawError(InductionError):
+    """RAW is missing, empty, or nothing in it can be read."""
+
+
+class NoRunsError(InductionError):
+    """Nothing that looks like runs was found, or no run matches its outcome."""
+
+
+class TooFewRunsError(InductionError):
+    """Not enough runs of each outcome."""
+
+
+class KnownTasksError(InductionError):
+    """The bundle was trained or calibrated on tasks of this evaluation."""
+
+
+class ParityError(InductionError):
+    """The exported graph and the network disagree."""

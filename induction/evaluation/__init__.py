@@ -1,0 +1,3 @@
+"""Evaluation: what a monitor's scores are worth on runs it never saw, beside the floors, with intervals."""
+
+from __future__ import annotations

@@ -1,0 +1,107 @@
+"""The pictures of an evaluation, as SVG text that stands inside the page: no file beside it, no network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+
+from induction.evaluation.evaluating import Evaluation
+from induction.evaluation.metrics import alert_metrics
+from induction.learning.scoring import ScoredRun
+
+INK, ACCENT, MUTED, WARN = "#1f2933", "#0b6e99", "#9aa5b1", "#b3541e"
+
+
+def draw_precision_recall(evaluation: Evaluation) -> str:
+    """Return precision over recall of the risk within h turns, beside the step index and the base rate."""
+    table, runs = evaluation.table, evaluation.runs
+    risk = np.array([runs[run].risk[place] for run, place in zip(table.run, table.place, strict=True)])
+
+    def draw(axes: Axes) -> None:
+        for score, label, colour in ((risk, "monitor", ACCENT), (table.turn.astype(float), "step index alone", MUTED)):
+            precision, recall, _ = precision_recall_curve(table.label, score)
+            axes.step(recall, precision, where="post", color=colour, label=label, linewidth=1.8)
+        axes.axhline(float(table.label.mean()), color=WARN, linestyle=":", label="base rate")
+        axes.set(xlabel="recall (turns)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+        axes.legend(frameon=False, loc="upper right")
+
+    return _to_svg(draw)
+
+
+def draw_recall_against_false_alarms(evaluation: Evaluation, success_maxima: Sequence[float], threshold: float | None) -> str:
+    """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served one marked."""
+    runs = evaluation.runs
+
+    def curve(scores: list[NDArray[np.float64]]) -> tuple[list[float], list[float]]:
+        candidates = np.quantile(np.concatenate([score.max(keepdims=True) for score in scores]), np.linspace(0, 1, 60))
+        points = sorted((found["far"], found["recall"]) for found in (alert_metrics(runs, scores, float(one)) for one in candidates))
+        return [far for far, _ in points], [recall for _, recall in points]
+
+    def draw(axes: Axes) -> None:
+        axes.plot(*curve([run.score for run in runs]), color=ACCENT, label="monitor", linewidth=1.8)
+        axes.plot(*curve([run.turns.astype(np.float64) for run in runs]), color=MUTED, label="step index alone", linewidth=1.8)
+        if threshold is not None:
+            served = alert_metrics(runs, [run.score for run in runs], threshold)
+            axes.plot(served["far"], served["recall"], "o", color=WARN, label="served threshold", markersize=7)
+        axes.set(xlabel="false alarms (share of successful runs)", ylabel="recall before the last turn", xlim=(0, 1), ylim=(0, 1.02))
+        axes.legend(frameon=False, loc="lower right")
+
+    has_both = 0 < sum(run.success for run in runs) < len(runs) and len(success_maxima) > 0
+    return _to_svg(draw) if has_both else ""
+
+
+def draw_calibration(evaluation: Evaluation) -> str:
+    """Return how often runs failed against the failure probability that was said, over all raw steps, in ten bins of equal size."""
+    said = np.concatenate([run.failure for run in evaluation.runs])
+    failed = np.concatenate([np.full(run.turns.size, float(not run.success)) for run in evaluation.runs])
+    order = np.argsort(said)
+    bins = [part for part in np.array_split(order, 10) if part.size]
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfect")
+        axes.plot([said[part].mean() for part in bins], [failed[part].mean() for part in bins], "o-", color=ACCENT, label="monitor")
+        axes.set(xlabel="failure probability that was said", ylabel="share that failed", xlim=(0, 1), ylim=(0, 1))
+        axes.legend(frameon=False, loc="upper left")
+
+    return _to_svg(draw)
+
+
+def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
+    """Return where in the run the first alerts come, failed runs above, successful ones below the axis."""
+    places: dict[bool, list[float]] = {True: [], False: []}
+    for run in runs:
+        above = np.flatnonzero(run.score > threshold) if threshold is not None else np.zeros(0, np.int64)
+        if above.size:
+            places[run.success].append(float(run.turns[above[0]]) / max(run.last_turn, 1))
+
+    def draw(axes: Axes) -> None:
+        edges = np.linspace(0, 1, 11)
+        for success, colour, sign, label in ((False, ACCENT, 1, "failed runs"), (True, WARN, -1, "successful runs (false alarms)")):
+            counts, _ = np.histogram(places[success], edges)
+            axes.bar(edges[:-1], sign * counts, width=0.09, align="edge", color=colour, label=label)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set(xlabel="share of the run that was over at the first alert", ylabel="runs", xlim=(0, 1))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+        axes.legend(frameon=False)
+
+    return _to_svg(draw)
+
+
+def _to_svg(draw: Callable[[Axes], None]) -> str:
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "forewarn", "font.family": "sans-serif", "font.size": 10}):
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        draw(axes)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,180 @@
+"""From labelled runs to a bundle on disk: vocabulary, network, graph, parity, calibration, threshold; in that order or not at all."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from induction.learning.calibrating import IDENTITY, calibrate, confident_alpha, realised_range
+from induction.learning.corpus import FeaturedRun, featurise_runs
+from induction.learning.export import check_parity, export_graph
+from induction.learning.labelled import N_FOLDS, LabelledCorpus, hash_fold
+from induction.learning.scoring import ScoredRun, score_runs
+from induction.learning.training import EpochReport, TrainedNetwork, TrainingSettings, train_network
+from induction.learning.vocabulary import fit_vocabulary
+from monitors.adapter import compile_adapter
+from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, write_bundle
+from monitors.bundle.manifest import digest_task
+from monitors.conformal import conformal_threshold
+from monitors.features.featuriser import Featuriser
+from monitors.features.ngrams import Vocabulary
+from monitors.features.shape import VERSION as SHAPE_VERSION
+from monitors.monitor import Monitor
+from monitors.scorers.onnx_runtime import OnnxScorer
+from monitors.stepview import JsonValue
+
+EXAMPLE_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """What to promise and on what to train."""
+
+    training: TrainingSettings
+    alpha: float = 0.1
+    confidence: float | None = None
+    exclude_fold: int | None = None
+    min_turns: int = 0
+    release_margin: float = 0.5
+    """An alert episode ends this far (in logits) below the threshold."""
+
+
+class Progress(Protocol):
+    """Hears how the work goes."""
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+
+    def epoch(self, report: EpochReport) -> None:
+        """An epoch of training is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which runs train and which calibrate, by fold of their task."""
+
+    exclude_fold: int | None
+
+    def calibrates(self, task: str, fold: int) -> bool:
+        """Return whether a task's runs calibrate: fold K + 1 where fold K is excluded, else a fifth of the tasks by hash."""
+        if self.exclude_fold is None:
+            return hash_fold("calibration:" + task) == 0
+        return fold == (self.exclude_fold + 1) % N_FOLDS
+
+    def trains(self, task: str, fold: int) -> bool:
+        """Return whether a task's runs train."""
+        return fold != self.exclude_fold and not self.calibrates(task, fold)
+
+
+def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress) -> Manifest:
+    """Train a monitor on a corpus and write its bundle; return the manifest.
+
+    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then nothing is written.
+    """
+    split = Split(settings.exclude_fold)
+    adapter = compile_adapter(corpus.spec)
+    progress.stage("Reading runs and choosing n-grams")
+    vocabulary = fit_vocabulary(corpus.runs(split.trains), adapter)
+    progress.stage("Turning raw steps into features")
+    runs = list(featurise_runs(corpus.runs(split.trains), adapter, vocabulary))
+    progress.stage("Training")
+    trained = train_network(runs, vocabulary.n_rows, settings.training, progress.epoch)
+    progress.stage("Exporting to ONNX and checking torch = ONNX = numpy")
+    graph = export_graph(trained.network)
+    check_parity(trained.network, graph, seed=settings.training.seed)
+    progress.stage("Calibrating on held-out runs")
+    examples: list[JsonValue] = []
+    scored = _score_for_calibration(corpus, split, vocabulary, graph, settings, examples)
+    calibration = calibrate(scored, settings.training.horizon)
+    manifest = _describe(corpus, settings, runs, trained, scored, calibration)
+    return write_bundle(out, manifest, corpus.spec, graph, vocabulary.to_arrays(), examples)
+
+
+def _score_for_calibration(
+    corpus: LabelledCorpus,
+    split: Split,
+    vocabulary: Vocabulary,
+    graph: bytes,
+    settings: BundleSettings,
+    examples: list[JsonValue],
+) -> list[ScoredRun]:
+    """Return the calibration runs scored by the very graph that will be served, uncalibrated; fill in up to three example raw steps."""
+    blank = CalibrationRecord(runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0)
+    manifest = _blank_manifest(settings, blank)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        path.write_bytes(graph)
+        scorer = OnnxScorer(path, "cpu")
+    monitor = Monitor(manifest, compile_adapter(corpus.spec), Featuriser(vocabulary), scorer)
+
+    def calibration_runs() -> Any:
+        for run in corpus.runs(split.calibrates):
+            examples.extend(_shorten(event) for event in run.events[: 3 - len(examples)])
+            yield run
+
+    return list(score_runs(monitor, calibration_runs()))
+
+
+def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) -> Manifest:
+    training = TrainingRecord(corpus="", runs=0, tasks=0, failures=0, preset="default", head="gru", seed=settings.training.seed, epochs=0)
+    return Manifest(
+        name="unsaved", created="", forewarn="", horizon=settings.training.horizon, alpha=settings.alpha, threshold=None, release=None,
+        finest_alpha=1.0, realised_range=(0.0, 0.0), n_symbols=16, shape_version=SHAPE_VERSION, training=training, calibration=calibration,
+    )  # fmt: skip
+
+
+def _describe(
+    corpus: LabelledCorpus,
+    settings: BundleSettings,
+    runs: list[FeaturedRun],
+    trained: TrainedNetwork,
+    scored: list[ScoredRun],
+    calibration: CalibrationRecord,
+) -> Manifest:
+    n = len(calibration.success_maxima)
+    alpha = confident_alpha(n, settings.alpha, settings.confidence)
+    threshold = conformal_threshold(calibration.success_maxima, alpha)
+    alerts = math.isfinite(threshold)
+    tasks = {run.task for run in runs} | {run.task for run in scored}
+    return _blank_manifest(settings, calibration).model_copy(
+        update={
+            "name": corpus.spec.name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "forewarn": version("forewarn"),
+            "confidence": settings.confidence,
+            "threshold": threshold if alerts else None,
+            "release": threshold - settings.release_margin if alerts else None,
+            "finest_alpha": 1.0 / (n + 1),
+            "realised_range": realised_range(n, alpha),
+            "min_turns": settings.min_turns,
+            "n_symbols": trained.network.size.n_symbols,
+            "training": TrainingRecord(
+                corpus=corpus.raw.name,
+                runs=len(runs),
+                tasks=len({run.task for run in runs}),
+                failures=sum(not run.success for run in runs),
+                excluded_fold=settings.exclude_fold,
+                preset="default",
+                head="gru",
+                seed=settings.training.seed,
+                epochs=trained.epochs,
+                validation_auprc_h=trained.validation_auprc,
+            ),
+            "tasks": sorted(digest_task(task) for task in tasks),
+        }
+    )
+
+
+def _shorten(event: JsonValue) -> JsonValue:
+    """Return an example raw step fit to be shown: itself, or its text cut short."""
+    if isinstance(event, str):
+        return event[:EXAMPLE_CHARS]
+    text = orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS)
+    return event if len(text) <= EXAMPLE_CHARS else {"shortened": text[:EXAMPLE_CHARS].decode("utf-8", "ignore")}

@@ -1,0 +1,85 @@
+"""Probabilities and threshold from runs that training never saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+from sklearn.linear_model import LogisticRegression
+
+from induction.errors import TooFewRunsError
+from induction.learning.scoring import ScoredRun
+from monitors.bundle import CalibrationRecord
+from monitors.calibration import PlattMap
+from monitors.conformal import conformal_rank
+
+IDENTITY = PlattMap(slope=1.0, intercept=0.0)
+
+
+def calibrate(runs: Sequence[ScoredRun], horizon: int) -> CalibrationRecord:
+    """Return the calibration of a monitor from runs scored with IDENTITY maps. Raises TooFewRunsError unless both outcomes occur.
+
+    Every raw step's score counts, those in the middle of a turn too; each run weighs the same.
+    """
+    successes = sorted((run for run in runs if run.success), key=lambda run: float(run.score.max()))
+    if not successes or len(successes) == len(runs):
+        raise TooFewRunsError(f"calibration needs runs of both outcomes; its {len(runs)} runs have {len(successes)} successes")
+    weight = np.concatenate([np.full(run.turns.size, 1.0 / run.turns.size) for run in runs])
+    risk_label = np.concatenate([risk_labels(run, horizon) for run in runs])
+    failure_label = np.concatenate([np.full(run.turns.size, float(not run.success)) for run in runs])
+    return CalibrationRecord(
+        runs=len(runs),
+        tasks=len({run.task for run in runs}),
+        success_maxima=[float(run.score.max()) for run in successes],
+        success_turns=[run.last_turn for run in successes],
+        risk=_fit_platt(_to_logit(np.concatenate([run.risk for run in runs])), risk_label, weight),
+        failure=_fit_platt(np.concatenate([run.score for run in runs]), failure_label, weight),
+        base_risk=float(np.average(risk_label, weights=weight)),
+    )
+
+
+def risk_labels(run: ScoredRun, horizon: int) -> NDArray[np.float64]:
+    """Return y [S]: 1 if and only if the run fails and T - t <= h, in turns."""
+    return ((run.last_turn - run.turns <= horizon) & (not run.success)).astype(np.float64)
+
+
+def confident_alpha(n: int, alpha: float, confidence: float | None) -> float:
+    """Return the rate to promise on average so that `alpha` is kept in a share `confidence` of calibrations; `alpha` itself for None.
+
+    The realised rate of the k-th smallest of n maxima is Beta(n + 1 - k, k) (Vovk 2012).
+    """
+    if confidence is None:
+        return alpha
+    for rank in range(conformal_rank(n, alpha), n + 1):
+        if beta.cdf(alpha, n + 1 - rank, rank) >= confidence:
+            return (n + 1 - rank) / (n + 1)
+    return 0.5 / (n + 1)
+
+
+def realised_range(n: int, alpha: float, level: float = 0.9) -> tuple[float, float]:
+    """Return the central range of the realised false-alarm rate over calibration draws: Beta(n + 1 - k, k); (0, 0) if nothing ever alerts."""
+    rank = conformal_rank(n, alpha)
+    if rank > n:
+        return 0.0, 0.0
+    tail = (1.0 - level) / 2.0
+    low, high = beta.ppf([tail, 1.0 - tail], n + 1 - rank, rank)
+    return float(low), float(high)
+
+
+def _to_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    clipped = np.clip(probability, 1e-12, 1 - 1e-12)
+    logit: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return logit
+
+
+def _fit_platt(logit: NDArray[np.float64], label: NDArray[np.float64], weight: NDArray[np.float64]) -> PlattMap:
+    model = LogisticRegression(C=100.0).fit(logit[:, None], label, sample_weight=weight * len(weight) / weight.sum())
+    slope = float(model.coef_[0, 0])
+    if slope > 1e-3 and math.isfinite(slope):
+        return PlattMap(slope=slope, intercept=float(model.intercept_[0]))
+    # The score ranks no better than chance on these runs: say the base rate, keep the order.
+    share = float(np.average(label, weights=weight))
+    return PlattMap(slope=1e-3, intercept=math.log(share / (1 - share)))

@@ -1,0 +1,126 @@
+"""From torch to the one-step ONNX graph that is served, checked against torch and numpy before anything is written."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from induction.errors import ParityError
+from induction.learning.network import MonitorNetwork
+from monitors.features.featuriser import FeatureBatch
+from monitors.features.shape import N_SHAPE
+from monitors.scorers.numpy_reference import NumpyScorer
+from monitors.scorers.onnx_runtime import OnnxScorer
+from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
+
+TOLERANCE = 1e-5
+OPSET = 18
+
+
+class _OneStep(nn.Module):
+    def __init__(self, network: MonitorNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.network.step(rows, weights, shape, opens, state)
+
+
+def export_graph(network: MonitorNetwork) -> bytes:
+    """Return the ONNX graph of one step with explicit state: dynamic batch B and row count L, float32, the same bytes for the same weights."""
+    network.eval()
+    batch, rows = torch.export.Dim("B"), torch.export.Dim("L")
+    example = _random_inputs(network, size=3, width=5, seed=0)
+    with warnings.catch_warnings():
+        # torch's exporter warns about itself (deprecated internals, axis names that it merges); parity below is the check that counts.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            _OneStep(network),
+            _to_tensors(example[0], example[1]),
+            input_names=list(INPUT_NAMES),
+            output_names=list(OUTPUT_NAMES),
+            dynamic_shapes=({0: batch, 1: rows}, {0: batch, 1: rows}, {0: batch}, {0: batch}, {0: batch}),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+        )
+    if program is None:
+        raise ParityError("torch exported no graph")
+    model = program.model_proto
+    # The exporter writes source paths and stack traces of this machine into every node.
+    del model.metadata_props[:], model.graph.metadata_props[:]
+    model.doc_string = ""
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    graph: bytes = model.SerializeToString(deterministic=True)
+    return graph
+
+
+def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps: int = 6) -> float:
+    """Return the greatest difference between torch, ONNX Runtime and numpy over a few recurrent steps on fresh random inputs.
+
+    Batches of several sizes are compared, and a batch of N with N batches of one. Raises ParityError above TOLERANCE.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        path.write_bytes(graph)
+        served = OnnxScorer(path, "cpu")
+    reference = NumpyScorer({name: value.numpy() for name, value in network.state_dict().items()})
+    worst = 0.0
+    state = np.zeros((7, network.state_size), np.float32)
+    for index in range(steps):
+        features, _ = _random_inputs(network, size=7, width=24, seed=seed + index)
+        scores = served.step(features, state)
+        with torch.no_grad():
+            risk, failure, symbol, after = network.step(*_to_tensors(features, state))
+        torch_scores = ScoreBatch(risk.numpy(), failure.numpy(), symbol.numpy(), after.numpy())
+        single = [served.step(_take(features, one), state[one : one + 1]) for one in range(7)]
+        worst = max(worst, _distance(scores, torch_scores), _distance(scores, reference.step(features, state)))
+        worst = max(worst, *(float(np.abs(part.failure_logit[0] - scores.failure_logit[one])) for one, part in enumerate(single)))
+        state = scores.state
+    if not worst <= TOLERANCE:
+        raise ParityError(f"torch, ONNX Runtime and numpy differ by {worst:.2e} on random inputs; at most {TOLERANCE:.0e} is allowed")
+    return worst
+
+
+def _random_inputs(network: MonitorNetwork, *, size: int, width: int, seed: int) -> tuple[FeatureBatch, NDArray[np.float32]]:
+    rng = np.random.default_rng(seed)
+    weights = rng.random((size, width), np.float32)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    features = FeatureBatch(
+        rows=rng.integers(0, network.size.n_rows, (size, width)),
+        weights=weights,
+        shape=rng.normal(size=(size, N_SHAPE)).astype(np.float32),
+        opens=(np.arange(size) % 2 == 0).astype(np.float32),
+    )
+    return features, rng.normal(size=(size, network.state_size)).astype(np.float32)
+
+
+def _to_tensors(features: FeatureBatch, state: NDArray[np.float32]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    arrays = (features.rows, features.weights, features.shape, features.opens, state)
+    rows, weights, shape, opens, before = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+    return rows, weights, shape, opens, before
+
+
+def _take(features: FeatureBatch, index: int) -> FeatureBatch:
+    part = slice(index, index + 1)
+    return FeatureBatch(features.rows[part], features.weights[part], features.shape[part], features.opens[part])
+
+
+def _distance(left: ScoreBatch, right: ScoreBatch) -> float:
+    return max(
+        float(np.abs(left.risk_logit - right.risk_logit).max()),
+        float(np.abs(left.failure_logit - right.failure_logit).max()),
+        float(np.abs(left.state - right.state).max()),
+    )

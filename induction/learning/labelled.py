@@ -1,0 +1,73 @@
+"""Runs with their outcome: raw runs matched with the rows of an outcomes file, or with the outcome that the trace itself states."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from induction.errors import NoRunsError
+from induction.outcomes import OutcomeRow, read_outcomes
+from induction.reading import RawRun, read_runs
+from monitors.adapter import AdapterSpec
+from monitors.stepview import JsonValue
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRun:
+    """A finished run, its outcome and its fold."""
+
+    run: str
+    task: str
+    success: bool
+    fold: int
+    events: list[JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledCorpus:
+    """Finished runs on disk, read anew at each pass: memory does not grow with the corpus."""
+
+    raw: Path
+    spec: AdapterSpec
+    outcomes: Path | None
+
+    def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
+        """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they are copied.
+
+        Raises NoRunsError if nothing at all matches: the outcomes file and the raw traces are not of one corpus.
+        """
+        rows = None if self.outcomes is None else {(row.file, row.loc): row for row in read_outcomes(self.outcomes)}
+        read = matched = 0
+        for raw_run in read_runs(self.raw, self.spec):
+            read += 1
+            labelled = _label(raw_run, rows)
+            if labelled is not None:
+                matched += 1
+                if keep is None or keep(labelled.task, labelled.fold):
+                    yield labelled
+        if not matched:
+            where = f"the rows of {self.outcomes}" if self.outcomes else "an outcome in the trace: give --outcomes FILE"
+            raise NoRunsError(f"{self.raw}: {read} runs were read and none of them has {where}")
+
+
+def hash_fold(task: str) -> int:
+    """Return a task's fold, 0 … 4, where the outcomes file gives none: stable over machines and versions."""
+    return int(hashlib.sha256(f"forewarn-task:{task}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS
+
+
+def _label(raw_run: RawRun, rows: dict[tuple[str, int | None], OutcomeRow] | None) -> LabelledRun | None:
+    name = raw_run.file if raw_run.loc is None else f"{raw_run.file}#{raw_run.loc}"
+    if rows is None:
+        if raw_run.success is None:
+            return None
+        task = raw_run.task or raw_run.run_id or name
+        return LabelledRun(name, task, raw_run.success, hash_fold(task), raw_run.events)
+    row = rows.get((raw_run.file, raw_run.loc))
+    if row is None:
+        return None
+    fold = hash_fold(row.task) if row.fold is None else row.fold
+    return LabelledRun(row.run, row.task, row.success, fold, raw_run.events)
