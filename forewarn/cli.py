@@ -1,7 +1,7 @@
 """The command line: finds the verb, loads that verb alone, and turns a failure into one clear line and an exit status.
 
-Exit status: 0 done · 1 bad input or a failure that forewarn names · 2 wrong usage · 130 interrupted. An error that forewarn
-does not name is a defect and keeps its traceback.
+Exit status: 0 done · 1 bad input or a failure that forewarn names · 2 wrong usage · 130 interrupted. An error that
+forewarn does not name is a defect and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -77,6 +77,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(0)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from forewarn import __version__
+
+        typer.echo(f"forewarn {__version__}")
+        raise typer.Exit
+
+
 def build_app(asked: str | None) -> typer.Typer:
     """The command with the verb `asked` loaded and every other verb listed only."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -103,10 +111,8 @@ def failure_line(error: Exception) -> str | None:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and leave.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and leave.")
+    ] = False,
 ) -> None:
-    if version:
-        from forewarn import __version__
-
-        typer.echo(f"forewarn {__version__}")
-        raise typer.Exit
+    """Options of the command itself; each acts in its own callback."""

@@ -1,6 +1,6 @@
 """What every test may rely on: a clean environment, and tests that cannot run here saying so by name.
 
-- `needs("redis-server", ...)`: skipped, naming the tool, where a tool is missing; failed instead under FOREWARN_REQUIRE=all.
+- `needs("redis-server", ...)`: skipped, naming the tool, where a tool is missing; failed under FOREWARN_REQUIRE=all.
 - `realdata`: skipped without FOREWARN_REALDATA (the folder that holds `data/`).
 - `cuda`: reported as not run where there is no GPU that ONNX Runtime can use.
 """
@@ -71,7 +71,7 @@ def missing_tool(tool: str) -> str | None:
     if found is None:
         return f"needs {tool}, which is missing"
     if tool == "redis-server":
-        # "Redis server v=7.0.15 sha=..."
+        # It answers with a line such as: Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc
         answer = subprocess.run([found, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
         version = re.search(r"\bv=(\d+)", answer)
         if version is None or int(version[1]) < REDIS_MAJOR:

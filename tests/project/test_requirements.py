@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
-SETTINGS = (
-    "[pytest]\nasyncio_default_fixture_loop_scope = function\nmarkers =\n    needs: x\n    realdata: x\n    cuda: x\n"
-)
+SETTINGS = """
+[pytest]
+asyncio_default_fixture_loop_scope = function
+markers =
+    needs: x
+    realdata: x
+    cuda: x
+"""
 
 
 @pytest.fixture
