@@ -3,6 +3,7 @@
 ForewarnError
 └── InductionError
     ├── UnreadableRawError   RAW is missing, empty, or nothing in it can be read
+    ├── OutcomesError        a table of outcomes with a bad row; lives in induction.outcomes
     ├── NoRunsError          nothing that looks like runs, or no run matches its outcome
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from

@@ -1,0 +1,116 @@
+"""Tool calls inside raw steps: an object, or the raw step itself, that pairs a name out of a small set with
+arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from induction.adapters.profiles import PathProfile, decode_json_text
+from induction.adapters.vocabulary import CALL_ARGS_KEYS, CALL_NAME_KEYS, last_key, matches, words_of
+from monitors.adapter.pointers import compile_pointer, split_pointer
+from monitors.adapter.spec import Selector
+from monitors.stepview import JsonValue, to_text
+
+MAX_NAMES = 400
+MIN_SCORE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallPaths:
+    """Where a raw step names a tool and its arguments; `decode` if the arguments are JSON in a string."""
+
+    name: str
+    args: str | None
+    decode: bool
+    score: float
+
+    def read(self, event: JsonValue) -> list[tuple[str, JsonValue]]:
+        """Return the calls of a raw step as (name, arguments)."""
+        names = compile_pointer(self.name, 64)(event)
+        args = compile_pointer(self.args, 64)(event) if self.args is not None else []
+        padded = [*args, *[None] * (len(names) - len(args))]
+        return [
+            (to_text(name), _decoded(arg)) for name, arg in zip(names, padded, strict=False) if isinstance(name, str)
+        ]
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """Return the selectors of `args`."""
+        if self.args is None:
+            return ()
+        return (Selector(path=self.args, decode="json" if self.decode else None),)
+
+
+def find_calls(profiles: dict[str, PathProfile], reserved: frozenset[str] = frozenset()) -> CallPaths | None:
+    """Return the best pair of paths for tool calls among the paths of one kind of raw step, or None.
+
+    A name path holds identifiers out of a small, repeating set; an arguments path beside it (same object) holds
+    objects, or strings that are JSON objects. Text arguments are believed only under a common name for both.
+    """
+    best: CallPaths | None = None
+    for path, profile in profiles.items():
+        if path in reserved or not _names_tools(profile):
+            continue
+        pair = _pair(profile, profiles, reserved)
+        if pair is not None and (best is None or (pair.score, -len(pair.name)) > (best.score, -len(best.name))):
+            best = pair
+    return best
+
+
+def _names_tools(profile: PathProfile) -> bool:
+    return (
+        profile.texts >= 0.98 * profile.values
+        and profile.identifier_share >= 0.9
+        and 1 <= len(profile.distinct) <= min(MAX_NAMES, max(3, profile.values // 2))
+        and profile.mean_chars <= 60
+    )
+
+
+def _pair(profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str]) -> CallPaths | None:
+    parent = profile.path.rsplit("/", 1)[0]
+    name_prior = _name_prior(profile.path)
+    pairs = []
+    for path, args in profiles.items():
+        if path == profile.path or path in reserved or path.rsplit("/", 1)[0] != parent:
+            continue
+        prior = 1.0 if matches(last_key(path), CALL_ARGS_KEYS) else 0.0
+        objects = (args.kinds["dict"] + args.json_texts) / max(args.values, 1)
+        if args.values < 0.5 * profile.values or (objects < 0.6 and prior == 0.0):
+            continue
+        variety = min(1.0, len(profile.distinct) / 2)
+        depth = 0.05 * len(split_pointer(path))
+        score = name_prior + prior + 0.8 * objects * variety - depth
+        pairs.append(CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, score))
+    best = max(pairs, key=lambda pair: (pair.score, pair.args or ""), default=None)
+    return best if best is not None and best.score >= MIN_SCORE else None
+
+
+def _name_prior(path: str) -> float:
+    key = last_key(path)
+    if not matches(key, CALL_NAME_KEYS):
+        return 0.0
+    strong = {"tool", "function"} & words_of(key) or {"tool", "function", "calls", "call"} & _words_above(path)
+    return 1.0 if strong else 0.5
+
+
+def _words_above(path: str) -> set[str]:
+    return {word for segment in split_pointer(path)[:-1] for word in words_of(segment)}
+
+
+def echoes(calls: Sequence[tuple[str, JsonValue]], earlier: Sequence[tuple[str, JsonValue]]) -> bool:
+    """Return whether every call was already made by an earlier raw step: then the raw step answers, it does not
+    call.
+    """
+    return bool(calls) and all(
+        any(name == other and _same(args, arg) for other, arg in earlier) for name, args in calls
+    )
+
+
+def _same(left: JsonValue, right: JsonValue) -> bool:
+    return left is None or left == right
+
+
+def _decoded(value: JsonValue) -> JsonValue:
+    decoded = decode_json_text(value)
+    return value if decoded is None else decoded

@@ -1,0 +1,101 @@
+"""Kinds of raw steps: the key whose few values explain which paths a raw step fills, such as who speaks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from induction.adapters.profiles import PathProfile
+from induction.adapters.vocabulary import (
+    AGENT_VALUES,
+    DISCRIMINATOR_KEYS,
+    OTHER_VALUES,
+    TOOL_VALUES,
+    last_key,
+    matches,
+)
+from monitors.adapter.pointers import compile_pointer, is_present
+from monitors.stepview import JsonValue
+
+MAX_KINDS = 16
+MIN_SCORE = 0.45
+
+
+@dataclass(frozen=True, slots=True)
+class Discriminator:
+    """The path whose value tells the kind of a raw step, its values by falling count, and its score."""
+
+    path: str
+    values: tuple[str, ...]
+    score: float
+    explained: float
+
+
+def find_discriminator(runs: Sequence[Sequence[JsonValue]], profiles: dict[str, PathProfile]) -> Discriminator | None:
+    """Return the best path to tell kinds of raw steps by, or None where no path does.
+
+    A candidate stands in nearly every raw step, has few short values of which several occur in one run, and knowing
+    it says which other paths are filled (normalised mutual information). Common names and values add to that.
+    """
+    events = [event for run in runs for event in run if isinstance(event, dict)]
+    if not events:
+        return None
+    candidates = [
+        profile
+        for profile in profiles.values()
+        if "*" not in profile.path
+        and profile.path.count("/") <= 2
+        and profile.events >= 0.95 * len(events)
+        and profile.texts >= 0.95 * profile.values
+        and 2 <= len(profile.distinct) <= MAX_KINDS
+        and profile.mean_chars <= 40
+    ]
+    scored = [_score(candidate, runs, events) for candidate in candidates]
+    best = max(scored, key=lambda item: (item.score, -item.path.count("/"), item.path), default=None)
+    return best if best is not None and best.score >= MIN_SCORE else None
+
+
+def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: Sequence[JsonValue]) -> Discriminator:
+    resolve = compile_pointer(candidate.path, 1)
+    values = [str(next(iter(resolve(event)), None)) for event in events]
+    shapes = [_shape(event, candidate.path) for event in events]
+    explained = _explained(values, shapes)
+    per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 2]
+    varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
+    known = [value for value in set(values) if matches(value, AGENT_VALUES | TOOL_VALUES | OTHER_VALUES)]
+    prior = 0.35 * matches(last_key(candidate.path), DISCRIMINATOR_KEYS) + 0.35 * len(known) / len(set(values))
+    counts = Counter(values)
+    ordered = tuple(sorted(counts, key=lambda value: (-counts[value], value)))
+    return Discriminator(candidate.path, ordered, varied * (explained + prior), explained)
+
+
+def _shape(event: JsonValue, without: str) -> frozenset[str]:
+    """The filled keys of the two upper levels."""
+    if not isinstance(event, dict):
+        return frozenset()
+    keys = set()
+    for key, value in event.items():
+        if is_present(value):
+            keys.add(f"/{key}")
+            if isinstance(value, dict):
+                keys.update(f"/{key}/{inner}" for inner, item in value.items() if is_present(item))
+    keys.discard(without)
+    return frozenset(keys)
+
+
+def _explained(values: Sequence[str], shapes: Sequence[frozenset[str]]) -> float:
+    """Return I(value; shape) / H(value): 1 where the shape of a raw step tells its kind, 0 where all kinds look the
+    same.
+    """
+    total = len(values)
+    by_value, by_shape = Counter(values), Counter(shapes)
+    both = Counter(zip(values, shapes, strict=True))
+    entropy = -sum(n / total * math.log(n / total) for n in by_value.values())
+    if entropy <= 0:
+        return 0.0
+    shared = sum(
+        n / total * math.log(n * total / (by_value[value] * by_shape[shape])) for (value, shape), n in both.items()
+    )
+    return shared / entropy

@@ -1,0 +1,153 @@
+"""The statistical proposer: from a sample of raw runs alone to an adapter, with its evidence."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from induction.adapters.cases import infer_cases
+from induction.adapters.identity import (
+    ERROR_TEXTS,
+    find_outcome,
+    find_run_id,
+    find_status,
+    find_task_id,
+    find_time,
+    profile_runs,
+)
+from induction.adapters.leakage import find_leaks, mask_leaks
+from induction.adapters.lists import find_event_lists, split_at_run
+from induction.adapters.profiles import profile_events
+from induction.adapters.sampling import deal_runs, sample_documents
+from induction.adapters.textlogs import infer_text_event
+from induction.errors import NoRunsError
+from induction.reading.documents import Container, Document
+from induction.reading.files import ReadFault
+from induction.reading.runs import NO_LIMIT, RawRun, split_runs
+from monitors.adapter.pointers import compile_pointer
+from monitors.adapter.spec import AdapterSpec, Case, Event, Fields, Source, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a proposal rests on, for people: notes in order, sizes of the sample, files that could not be read."""
+
+    container: Container
+    documents: int
+    runs: int
+    events: int
+    notes: tuple[str, ...]
+    faults: tuple[ReadFault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposed adapter, its evidence, what leakage forced out of it, and runs that it was not made from."""
+
+    spec: AdapterSpec
+    evidence: Evidence
+    refused: tuple[str, ...]
+    held_out: list[RawRun] = field(repr=False)
+
+
+def propose_adapter(raw: Path, *, seed: int = 0, on_file: Callable[[int, int], None] | None = None) -> Proposal:
+    """Return the adapter that the structure of RAW suggests. Outcomes are never looked at.
+
+    Raises UnreadableRawError if nothing can be read, NoRunsError if what is read shows no runs with steps.
+    """
+    documents, faults = sample_documents(raw, seed=seed, on_file=on_file)
+    container = _main_container(documents)
+    documents = [document for document in documents if document.container == container]
+    name = _name(raw)
+    draft, notes = _propose_text(documents, name) if container == "text" else _propose_structured(documents, name, seed)
+    runs = [run for document in documents for run in split_runs(document, draft)]
+    if not any(run.events for run in runs):
+        raise NoRunsError(
+            f"{raw}: no runs found: no list of steps and no repeated line starts in {len(documents)} files"
+        )
+    fit, held_out = deal_runs(runs, seed)
+    leaks = find_leaks(draft, runs)
+    spec = mask_leaks(draft, leaks)
+    evidence = Evidence(
+        container, len(documents), len(runs), sum(len(run.events) for run in fit), tuple(notes), tuple(faults)
+    )
+    return Proposal(spec, evidence, tuple(leak.describe() for leak in leaks), held_out)
+
+
+def _main_container(documents: Sequence[Document]) -> Container:
+    counts = Counter(document.container for document in documents)
+    return max(counts, key=lambda container: (counts[container], container))
+
+
+def _propose_text(documents: Sequence[Document], name: str) -> tuple[AdapterSpec, list[str]]:
+    found = infer_text_event([document.text for document in documents])
+    if found is None:
+        raise NoRunsError(f"{name}: no runs found: no line starts come again and again in {len(documents)} text files")
+    event, notes = found
+    source = Source(container="text", runs=("",), events=("",))
+    status = Status(error_text=ERROR_TEXTS, ok_if_result=True)
+    return AdapterSpec(name=name, source=source, event=event, status=status), notes
+
+
+def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> tuple[AdapterSpec, list[str]]:
+    source, notes = _find_source(documents, name)
+    blank = AdapterSpec(name=name, source=source, event=Event(cases=(Case(when={}, acts=False, fields=Fields()),)))
+    runs = [run for document in documents for run in split_runs(document, blank) if run.events]
+    if not runs:
+        raise NoRunsError(f"{name}: no runs found: the lists at {', '.join(source.events)} are empty")
+    fit, _ = deal_runs(runs, seed)
+    sequences = [run.events for run in fit]
+    reading = infer_cases(sequences)
+    if reading.discriminator is not None:
+        notes.append(f"kind of raw step: {reading.discriminator.path} ({', '.join(reading.discriminator.values)})")
+    notes.extend(reading.notes)
+    profiles = profile_events([(event, False) for run in sequences for event in run])
+    status = find_status(profiles, sum(len(run) for run in sequences))
+    event = Event(unit="json", time=find_time(sequences, profiles), cases=reading.cases)
+    return AdapterSpec(name=name, source=source, event=event, status=status), notes
+
+
+def _find_source(documents: Sequence[Document], name: str) -> tuple[Source, list[str]]:
+    if documents[0].container == "otlp":
+        source = Source(container="otlp", events=("/*",), group_by="/traceId", order_by="/endTimeUnixNano")
+        return source, ["runs are traces; spans are ordered by when they ended, which is when they become known"]
+    lists = find_event_lists(documents)
+    if not lists:
+        raise NoRunsError(f"{name}: no runs found: none of {len(documents)} documents holds a list of steps")
+    pointers = [split_at_run(item.path) for item in lists]
+    runs = tuple(dict.fromkeys(run for run, _ in pointers))
+    # '' exists in every document, so it can only stand last among the alternatives.
+    runs = tuple(sorted(runs, key=lambda pointer: pointer == ""))
+    events = tuple(dict.fromkeys(event for _, event in pointers))
+    notes = [
+        f"steps at {item.path}: {item.text_share:.0%} of the text, {item.mean_length:.1f} a list" for item in lists
+    ]
+    return _with_identity(Source(container="json", runs=runs, events=events), documents), notes
+
+
+def _with_identity(source: Source, documents: Sequence[Document]) -> Source:
+    raw_runs = [
+        run
+        for document in documents
+        for pointer in source.runs[:1]
+        for run in compile_pointer(pointer, NO_LIMIT)(document.value)
+        if isinstance(run, dict)
+    ]
+    profiles = profile_runs(raw_runs, source.events)
+    count = len(raw_runs)
+    return source.model_copy(
+        update={
+            "run_id": find_run_id(profiles, count),
+            "task_id": find_task_id(profiles, count),
+            "outcome": find_outcome(profiles, count),
+        }
+    )
+
+
+def _name(raw: Path) -> str:
+    stem = re.sub(r"\.(tar|zip|tgz|txz|gz|xz|bz2|jsonl?|log|txt|ndjson)", "", raw.name.lower())
+    stem = raw.resolve().parent.name if stem in ("raw", "", "data") else stem
+    return re.sub(r"[^a-z0-9._-]+", "-", stem) or "adapter"

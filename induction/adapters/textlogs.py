@@ -1,0 +1,125 @@
+"""From plain-text logs to an adapter: blocks by markers, which of them act, and how a call is written."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from induction.adapters.markers import Markers, find_markers
+from induction.adapters.vocabulary import (
+    ACT_MARKERS,
+    RESULT_MARKERS,
+    SPEECH_MARKERS,
+    THOUGHT_MARKERS,
+    matches,
+)
+from monitors.adapter.blocks import read_block, section_key, split_blocks
+from monitors.adapter.pointers import join_pointer
+from monitors.adapter.spec import Blocks, Case, Event, Fields, Selector
+from monitors.adapter.template import match_template, parse_template
+
+TEMPLATES = ("{name}[{args}]", "{name}({args})", "[{name}({args}) -> {result}]", "{name}: {args}")
+MAX_BARE_WORDS = 16
+MIN_BARE_WORDS = 5
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
+
+
+def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
+    """Return how blocks of text logs are read, with notes; None where the logs have no markers."""
+    markers = find_markers(texts)
+    if markers is None:
+        return None
+    blocks = Blocks(opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line)
+    sections = _collect_sections(texts, blocks)
+    templates = {
+        key: found for key, values in sections.items() if key and (found := _find_template(values)) is not None
+    }
+    roles = _assign_roles(markers, sections, templates)
+    cases = [case for key, role in roles.items() for case in _cases(key, role, templates.get(key), sections[key])]
+    otherwise = Fields(observation=(Selector(path="/"),))
+    notes = [
+        *markers.notes,
+        *(f"{key}: {role}" + (f", calls {templates[key]}" if key in templates else "") for key, role in roles.items()),
+    ]
+    return Event(unit="text", blocks=blocks, cases=tuple(cases), otherwise=otherwise), notes
+
+
+def _collect_sections(texts: Sequence[str], blocks: Blocks) -> dict[str, list[str]]:
+    sections: dict[str, list[str]] = {}
+    for text in texts:
+        for block in split_blocks(text, blocks):
+            for key, value in read_block(block, blocks).items():
+                sections.setdefault(key, []).append(value)
+    return sections
+
+
+def _assign_roles(markers: Markers, sections: dict[str, list[str]], templates: dict[str, str]) -> dict[str, str]:
+    """Say of each marker whether its block acts, thinks, answers or is only seen.
+
+    A marker whose text is written as a call acts, whatever its name; without any, names decide; without those, the
+    most frequent acts.
+    """
+    keys = [key for key in dict.fromkeys(section_key(literal) for literal in markers.opens) if key in sections]
+    roles: dict[str, str] = {}
+    for key in keys:
+        if matches(key, RESULT_MARKERS):
+            roles[key] = "answer"
+        elif key in templates or matches(key, ACT_MARKERS):
+            roles[key] = "act"
+        elif matches(key, SPEECH_MARKERS):
+            roles[key] = "speak"
+        elif matches(key, THOUGHT_MARKERS):
+            roles[key] = "think"
+        else:
+            roles[key] = "observe"
+    if not any(role in ("act", "speak") for role in roles.values()):
+        thinker = next((key for key, role in roles.items() if role == "think"), keys[0])
+        roles[thinker] = "speak"
+    return roles
+
+
+def _cases(key: str, role: str, template: str | None, texts: Sequence[str]) -> list[Case]:
+    """A marker with nothing after it is still that marker: known, with an empty field."""
+    path = join_pointer((key,))
+    acts = role in ("act", "speak")
+    cases = [Case(when={path: []}, acts=acts, fields=_fields(path, role, template))]
+    if "" in texts:
+        cases.append(Case(when={path: [""]}, acts=acts, fields=_fields(path, role, template)))
+    words = _bare_words(texts) if acts and template is not None else []
+    if words:
+        fields = Fields(action=(Selector(path=path),), tool=(Selector(path=path),))
+        cases.insert(0, Case(when={path: [*words]}, acts=True, fields=fields))
+    return cases
+
+
+def _bare_words(texts: Sequence[str]) -> list[str]:
+    """Return the single words that come again and again where calls are written: calls without arguments."""
+    counts = Counter(text for text in texts if _NAME.fullmatch(text))
+    return sorted(word for word, count in counts.most_common(MAX_BARE_WORDS) if count >= MIN_BARE_WORDS)
+
+
+def _fields(path: str, role: str, template: str | None) -> Fields:
+    text = (Selector(path=path),)
+    if role == "answer":
+        return Fields(result=text)
+    if role == "observe":
+        return Fields(observation=text)
+    if template is None or role == "think":
+        return Fields(action=text)
+    tool = Selector(path=path, template=template, take="name")
+    return Fields(action=text, tool=(tool,), args=(Selector(path=path, template=template, take="args"),))
+
+
+def _find_template(values: Sequence[str]) -> str | None:
+    """Return the template that reads at least 80 % of a marker's texts as calls of a few repeating names, or None."""
+    shown = [value for value in values if value][:2000]
+    best: tuple[float, str] | None = None
+    for template in TEMPLATES:
+        literals, names = parse_template(template)
+        found = [match_template(literals, names, value) for value in shown]
+        calls = Counter(part["name"] for part in found if part is not None and _NAME.fullmatch(part["name"]))
+        share = sum(calls.values()) / len(shown) if shown else 0.0
+        if share >= 0.8 and len(calls) <= max(3, sum(calls.values()) // 3) and (best is None or share > best[0] + 0.02):
+            best = (share, template)
+    return best[1] if best is not None else None
