@@ -1,9 +1,12 @@
 """Leakage: what only a finished run shows. Found by position alone, so that no label decides what a step may see.
 
-Three signs, over all runs of the sample:
+Signs, over all runs of the sample:
 - a kind of raw step that only ever stands last (a summary, a root span, a result record): all of it is masked;
 - a path that is filled only in last raw steps: it is dropped;
+- a path that has one value throughout each run and another in other runs: it says which run this is, or how it
+  ended; it is dropped;
 - text from the environment that only last raw steps hold, such as a line with a score: it is cut from there on.
+Outcomes, where they are known, can only take more away: they lower the number of sightings that a text needs.
 What the agent itself does last (an answer, a purchase) is honest: it happened, and no outcome is in it.
 """
 
@@ -11,15 +14,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from induction.reading.runs import RawRun
 from monitors.adapter.compiled import compile_adapter
 from monitors.adapter.pointers import compile_pointer, is_present
-from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields, Selector
-from monitors.stepview import to_text
+from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields
+from monitors.stepview import JsonValue, to_text
+
+OutcomeOf = Callable[[RawRun], bool | None]
 
 MIN_EVIDENCE = 5
 MIN_LITERAL = 6
@@ -37,7 +42,7 @@ class Leak:
     case: int
     where: str
     evidence: str
-    field: str = ""
+    of_field: str = ""
 
     def describe(self) -> str:
         """Return one line for people."""
@@ -45,15 +50,17 @@ class Leak:
         return f"{action} {self.where}: {self.evidence}"
 
 
-def find_leaks(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
-    """Return what a draft adapter would show that only the end of a run shows."""
+def find_leaks(spec: AdapterSpec, runs: Sequence[RawRun], outcome_of: OutcomeOf | None = None) -> list[Leak]:
+    """Return what a draft adapter would show that only the end of a run shows, or that tells runs apart rather
+    than steps.
+    """
     long_runs = [run for run in runs if len(run.events) >= 3]
     if len(long_runs) < MIN_EVIDENCE:
         return []
     leaks = _terminal_kinds(spec, long_runs)
     masked = {leak.case for leak in leaks}
-    leaks.extend(_terminal_paths(spec, long_runs, masked))
-    leaks.extend(_terminal_texts(spec, long_runs, masked))
+    leaks.extend(_path_leaks(spec, long_runs, masked))
+    leaks.extend(_terminal_texts(spec, long_runs, masked, outcome_of or (lambda run: run.success)))
     return leaks
 
 
@@ -65,7 +72,7 @@ def mask_leaks(spec: AdapterSpec, leaks: Sequence[Leak]) -> AdapterSpec:
         Case(when=case.when, acts=False, fields=Fields()) if number in masked else _without_paths(case, number, dropped)
         for number, case in enumerate(spec.event.cases)
     ]
-    cuts = [Cut.model_validate({"field": leak.field, "from": leak.where}) for leak in leaks if leak.what == "text"]
+    cuts = [Cut.model_validate({"field": leak.of_field, "from": leak.where}) for leak in leaks if leak.what == "text"]
     event = spec.event.model_copy(update={"cases": tuple(cases)})
     return spec.model_copy(update={"event": event, "cuts": (*spec.cuts, *cuts)})
 
@@ -105,75 +112,115 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
     ]
 
 
-def _terminal_paths(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> list[Leak]:
+@dataclass(slots=True)
+class _PathUse:
+    """How the raw steps of a case fill one path of a field."""
+
+    filled: int = 0
+    last: int = 0
+    repeating_runs: int = 0
+    constant_runs: int = 0
+    constants: set[str] = field(default_factory=set)
+
+    def evidence(self) -> str | None:
+        """Return why the path is refused, or None."""
+        if self.filled >= MIN_EVIDENCE and self.last >= 0.95 * self.filled:
+            return f"{self.last} of {self.filled} raw steps that fill it stand last in their run"
+        few = self.repeating_runs < MIN_EVIDENCE or len(self.constants) < 2
+        if not few and self.constant_runs >= 0.95 * self.repeating_runs:
+            return f"has one value throughout each of {self.constant_runs} runs, {len(self.constants)} over all"
+        return None
+
+
+def _path_leaks(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> list[Leak]:
+    """Find paths of fields that only last raw steps fill, or that never change within a run."""
+    if spec.event.unit != "json":
+        return []
     adapter = compile_adapter(spec)
-    watched: list[tuple[int, Selector]] = [
-        (number, selector)
+    watched: dict[tuple[int, str], Callable[[JsonValue], list[JsonValue]]] = {
+        (number, selector.path): compile_pointer(selector.path, 64)
         for number, case in enumerate(spec.event.cases)
         if number not in masked
-        for name in ("observation", "result", "status", "metadata", *(() if case.acts else ("action",)))
+        for name in ("observation", "result", "status", *(() if case.acts else ("action",)))
         for selector in getattr(case.fields, name)
-    ]
-    resolvers = [(number, selector.path, compile_pointer(selector.path, 64)) for number, selector in watched]
-    filled: Counter[tuple[int, str]] = Counter()
-    last: Counter[tuple[int, str]] = Counter()
-    for run in runs if spec.event.unit == "json" else []:
+    }
+    uses = {key: _PathUse() for key in watched}
+    for run in runs:
+        values: dict[tuple[int, str], list[str]] = {}
         for index, event in enumerate(run.events):
             number = adapter.case_of(event)
-            for owner, path, resolve in resolvers:
-                if owner == number and any(is_present(value) for value in resolve(event)):
-                    filled[owner, path] += 1
-                    last[owner, path] += index == len(run.events) - 1
+            for key, resolve in watched.items():
+                found = [value for value in resolve(event) if is_present(value)] if key[0] == number else []
+                if found:
+                    uses[key].filled += 1
+                    uses[key].last += index == len(run.events) - 1
+                    values.setdefault(key, []).append(to_text(found[0] if len(found) == 1 else found))
+        for key, texts in values.items():
+            if len(texts) >= 3:
+                uses[key].repeating_runs += 1
+                uses[key].constant_runs += len(set(texts)) == 1
+                uses[key].constants.add(texts[0][:200])
     return [
-        Leak("path", owner, path, f"{last[owner, path]} of {count} raw steps that fill it stand last in their run")
-        for (owner, path), count in sorted(filled.items())
-        if count >= MIN_EVIDENCE and last[owner, path] >= 0.95 * count
+        Leak("path", owner, path, evidence)
+        for (owner, path), use in sorted(uses.items())
+        if (evidence := use.evidence()) is not None
     ]
 
 
-def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> list[Leak]:
-    """Find line starts that many last raw steps share and no other raw step holds anywhere; the commonest first, then
-    what is left.
+def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int], outcome_of: OutcomeOf) -> list[Leak]:
+    """Find line starts that many last raw steps share and no other raw step holds anywhere; the commonest first,
+    then what is left.
     """
     adapter = compile_adapter(spec)
     leaks = []
-    for field in CUT_FIELDS:
-        endings: list[str] = []
+    for name in CUT_FIELDS:
+        endings: list[tuple[str, bool | None]] = []
         others: list[str] = []
         for run in runs:
             for index, event in enumerate(run.events):
-                if adapter.case_of(event) not in masked:
-                    text = to_text(getattr(adapter.view(event)[0], field))
-                    (endings if index == len(run.events) - 1 else others).append(text)
-        earlier = "\x00".join(text for text in others if text)
-        for stem, count in _cut_stems([text for text in endings if text], earlier, len(runs)):
-            evidence = f"{count} of {len(runs)} last raw steps hold it in {field}, none of {len(others)} others"
-            leaks.append(Leak("text", -1, stem, evidence, field))
+                text = "" if adapter.case_of(event) in masked else to_text(getattr(adapter.view(event)[0], name))
+                if text and index == len(run.events) - 1:
+                    endings.append((text, outcome_of(run)))
+                elif text:
+                    others.append(text)
+        for stem, count in _cut_stems(endings, "\x00".join(others), len(runs)):
+            evidence = f"{count} of {len(runs)} last raw steps hold it in {name}, none of {len(others)} others"
+            leaks.append(Leak("text", -1, stem, evidence, name))
     return leaks
 
 
-def _cut_stems(endings: list[str], earlier: str, runs: int) -> list[tuple[str, int]]:
+def _cut_stems(endings: list[tuple[str, bool | None]], earlier: str, runs: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
+    rate = sum(success is True for _, success in endings) / max(1, sum(success is not None for _, success in endings))
     while len(found) < MAX_CUTS:
-        stems = Counter(stem for text in endings for stem in {_stem(line) for line in text.splitlines()} if stem)
+        sightings: dict[tuple[str, bool], list[bool | None]] = {}
+        for text, success in endings:
+            for stem in sorted({stem for line in text.splitlines() if (stem := _stem(line))}):
+                sightings.setdefault(stem, []).append(success)
         enough = {
-            stem: count for stem, count in stems.items() if count >= _needed(stem, runs) and stem[0] not in earlier
+            stem[0]: len(seen)
+            for stem, seen in sightings.items()
+            if len(seen) >= _needed(stem, seen, rate, runs) and stem[0] not in earlier
         }
         if not enough:
             break
         best = min(enough, key=lambda stem: (-enough[stem], stem))
-        count = sum(best[0] in text for text in endings)
-        found.append((best[0], count))
-        endings = [text.split(best[0])[0].rstrip() for text in endings]
+        found.append((best, sum(best in text for text, _ in endings)))
+        endings = [(text.split(best)[0].rstrip(), success) for text, success in endings]
     return found
 
 
-def _needed(stem: tuple[str, bool], runs: int) -> float:
-    """A token, or a phrase before a number, is machine-made: few sightings do. A sentence may be how people say
-    goodbye: many are needed.
+def _needed(stem: tuple[str, bool], seen: Sequence[bool | None], rate: float, runs: int) -> float:
+    """Return how many last raw steps must hold a text.
+
+    A token, or a phrase before a number, is machine-made: few sightings do. A sentence may be how people say goodbye:
+    many are needed, unless it goes with one outcome against the odds.
     """
     literal, numbered = stem
-    return max(MIN_EVIDENCE, (0.01 if numbered or " " not in literal else 0.1) * runs)
+    known = [success for success in seen if success is not None]
+    odds = rate ** len(known) if all(known) else (1 - rate) ** len(known) if not any(known) else 1.0
+    telling = bool(known) and 0.0 < rate < 1.0 and odds < 0.001
+    return max(MIN_EVIDENCE, (0.01 if numbered or telling or " " not in literal else 0.1) * runs)
 
 
 def _stem(line: str) -> tuple[str, bool] | None:

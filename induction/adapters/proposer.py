@@ -18,7 +18,7 @@ from induction.adapters.identity import (
     find_time,
     profile_runs,
 )
-from induction.adapters.leakage import find_leaks, mask_leaks
+from induction.adapters.leakage import OutcomeOf, find_leaks, mask_leaks
 from induction.adapters.lists import find_event_lists, split_at_run
 from induction.adapters.profiles import profile_events
 from induction.adapters.sampling import deal_runs, sample_documents
@@ -51,10 +51,19 @@ class Proposal:
     evidence: Evidence
     refused: tuple[str, ...]
     held_out: list[RawRun] = field(repr=False)
+    documents: list[Document] = field(repr=False)
 
 
-def propose_adapter(raw: Path, *, seed: int = 0, on_file: Callable[[int, int], None] | None = None) -> Proposal:
-    """Return the adapter that the structure of RAW suggests. Outcomes are never looked at.
+def propose_adapter(
+    raw: Path,
+    *,
+    seed: int = 0,
+    outcome_of: OutcomeOf | None = None,
+    on_file: Callable[[int, int], None] | None = None,
+) -> Proposal:
+    """Return the adapter that the structure of RAW suggests.
+
+    Outcomes, where given or found in the traces, are looked at only to take away what tells them.
 
     Raises UnreadableRawError if nothing can be read, NoRunsError if what is read shows no runs with steps.
     """
@@ -69,12 +78,12 @@ def propose_adapter(raw: Path, *, seed: int = 0, on_file: Callable[[int, int], N
             f"{raw}: no runs found: no list of steps and no repeated line starts in {len(documents)} files"
         )
     fit, held_out = deal_runs(runs, seed)
-    leaks = find_leaks(draft, runs)
+    leaks = find_leaks(draft, runs, outcome_of)
     spec = mask_leaks(draft, leaks)
     evidence = Evidence(
         container, len(documents), len(runs), sum(len(run.events) for run in fit), tuple(notes), tuple(faults)
     )
-    return Proposal(spec, evidence, tuple(leak.describe() for leak in leaks), held_out)
+    return Proposal(spec, evidence, tuple(leak.describe() for leak in leaks), held_out, documents)
 
 
 def _main_container(documents: Sequence[Document]) -> Container:

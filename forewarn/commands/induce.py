@@ -1,0 +1,119 @@
+"""`forewarn induce`: raw runs in, adapter out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from induction.adapters.inducing import Induction
+    from induction.adapters.validator import Report
+
+MAX_CELL_CHARS = 700
+
+
+def induce(
+    raw: Annotated[Path, typer.Argument(help="Raw runs: a file, a folder or an archive.")],
+    out: Annotated[Path, typer.Option(help="Where to write the adapter.")],
+    outcomes: Annotated[
+        Path | None,
+        typer.Option(help="runs.jsonl: checks that its runs are found and that nothing shown tells the outcome."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample. The adapter should not depend on it.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the validator's report as JSON.")] = False,
+) -> None:
+    """Infer from raw runs alone how to read them: where runs, steps and fields are. What would reveal the
+    outcome is refused.
+    """
+    import orjson
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from induction.adapters.inducing import induce_adapter
+    from induction.errors import NoRunsError
+    from monitors.adapter import write_spec
+
+    console = Console(stderr=True, quiet=as_json)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+        task = progress.add_task("Looking at the raw runs", total=None)
+        induction = induce_adapter(
+            raw,
+            outcomes,
+            seed=seed,
+            on_stage=lambda stage: progress.update(task, description=stage, completed=0),
+            on_file=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if not induction.report.ok:
+        raise NoRunsError(f"{raw}: no adapter was written: {'; '.join(induction.report.faults)}")
+    write_spec(induction.proposal.spec, out)
+    if as_json:
+        shown = {"adapter": str(out), **induction.report.to_dict()}
+        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode())
+        return
+    _print_induction(Console(), induction, out)
+
+
+def _print_induction(console: Console, induction: Induction, out: Path) -> None:
+    from rich.markup import escape
+
+    evidence, report = induction.proposal.evidence, induction.report
+    console.print(f"[bold]{escape(str(out))}[/]: adapter {escape(induction.proposal.spec.name)}")
+    total = f", {induction.runs_in_all} runs in all" if induction.runs_in_all is not None else ""
+    console.print(f"  looked at {evidence.runs} runs in {evidence.documents} {evidence.container} documents{total}")
+    for note in evidence.notes:
+        console.print(f"  {escape(note)}")
+    console.print(_fields_table(report))
+    console.print(
+        f"  on {report.runs} held-out runs: {report.turns:.0f} turns a run, {report.known:.1%} of {report.events} "
+        f"raw steps known, {report.cost_p50_us:.0f} µs a raw step (p99 {report.cost_p99_us:.0f})"
+    )
+    console.print(
+        "  deterministic, stable under shuffled keys, and unchanged when everything a step may not see is replaced"
+    )
+    if report.matched is not None:
+        console.print(f"  {report.matched:.1%} of the runs with an outcome were found")
+    for line in report.refused:
+        console.print(f"  [yellow]{escape(line)}[/]")
+    for warning in report.warnings:
+        console.print(f"  [yellow]warning: {escape(warning)}[/]")
+    if induction.skipped:
+        console.print(f"  [yellow]{len(induction.skipped)} skipped, the first: {escape(str(induction.skipped[0]))}[/]")
+    _print_examples(console, report)
+
+
+def _fields_table(report: Report) -> object:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="Fields", title_justify="left", box=None, padding=(0, 2))
+    for name in ("field", "read from", "filled", "values"):
+        table.add_column(name, justify="right" if name in ("filled", "values") else "left", overflow="fold")
+    for field in report.fields:
+        paths = "\n".join(escape(path) for path in field.paths) or "–"
+        table.add_row(field.field, paths, f"{field.fill:.0%}", str(field.distinct))
+    return table
+
+
+def _print_examples(console: Console, report: Report) -> None:
+    import orjson
+    from rich.markup import escape
+    from rich.table import Table
+
+    from monitors.stepview import to_text
+
+    table = Table(title="Examples", title_justify="left", show_lines=True)
+    table.add_column("raw step", ratio=1, overflow="fold")
+    table.add_column("StepView", ratio=1, overflow="fold")
+    for example in report.examples:
+        view = {name: value for name, value in example.view.to_dict().items() if value not in ("", None, {}, [])}
+        shown = orjson.dumps(view, option=orjson.OPT_INDENT_2).decode()
+        table.add_row(_shorten(escape(to_text(example.raw_step))), _shorten(escape(shown)))
+    console.print(table)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_CELL_CHARS else f"{text[:MAX_CELL_CHARS]} …"
