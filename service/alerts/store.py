@@ -1,0 +1,194 @@
+"""Deliveries in Redis: the one place of alert delivery that runs commands and scripts on a partition's keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from service.alerts import keys, scripts
+from service.alerts.errors import DeliveryNotFound
+from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settlement
+from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
+from service.alerts.registry import Webhook
+
+RedisClient = Redis
+# What a store or registry raises while Redis is out of reach.
+STORE_ERRORS = (RedisError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One entry read from a partition's outbox; `alert` is None for a wake-up call."""
+
+    partition: int
+    entry_id: str
+    alert: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueWebhook:
+    """A webhook with pending deliveries in a partition, the earliest of them due at `due_ms`."""
+
+    partition: int
+    webhook_id: str
+    due_ms: int
+
+
+class DeliveryStore:
+    """Reads and moves deliveries. The client must answer in bytes (`decode_responses=False`)."""
+
+    def __init__(self, redis: Redis, policy: DeliveryPolicy | None = None) -> None:
+        self._redis = redis
+        self.policy = policy or DeliveryPolicy()
+
+    async def read_outboxes(self, partitions: Collection[int], *, block_ms: int, count: int = 64) -> list[OutboxEntry]:
+        """What waits in the outboxes, oldest first in each; waits up to `block_ms` for a first entry. Removes
+        nothing."""
+        streams: dict[Any, Any] = {keys.outbox_key(partition): "0" for partition in partitions}
+        partition_of = {keys.outbox_key(partition).encode(): partition for partition in partitions}
+        answer: Any = await self._redis.xread(streams, count=count, block=block_ms)
+        found = []
+        # RESP2 answers a list of pairs, RESP3 a map whose values are lists of lists of entries.
+        for stream, entries in answer.items() if isinstance(answer, dict) else answer:
+            rows = entries[0] if isinstance(answer, dict) else entries
+            for entry_id, fields in rows:
+                alert = (fields or {}).get(keys.OUTBOX_FIELD.encode())
+                found.append(OutboxEntry(partition_of[stream], entry_id.decode(), alert))
+        return found
+
+    async def fan_out(
+        self, entry: OutboxEntry, alert: OutboxAlert | None, webhooks: Sequence[Webhook], now_ms: int
+    ) -> int:
+        """Turns an outbox entry into one pending delivery a webhook and removes it, in one step. Returns how many
+        are new."""
+        partition = entry.partition
+        arguments: list[Any] = [keys.partition_prefix(partition), entry.entry_id, now_ms, self.policy.keep_failed_ms]
+        if alert is not None:
+            body, expires_ms = alert.body(), alert.created_ms + self.policy.ttl_ms
+            for webhook in webhooks:
+                name = delivery_id(partition, alert.alert_id, webhook.id)
+                arguments += [name, webhook.id, alert.alert_id, alert.project, alert.run_id]
+                arguments += [body, alert.created_ms, expires_ms]
+        made = await self._run(scripts.FAN_OUT, [keys.outbox_key(partition), keys.due_key(partition)], arguments)
+        return max(0, int(made))
+
+    async def park(self, entry: OutboxEntry, reason: str) -> None:
+        """Moves an entry that cannot be read aside, with the reason."""
+        touched = [keys.outbox_key(entry.partition), keys.parked_key(entry.partition)]
+        await self._run(scripts.PARK, touched, [entry.entry_id, entry.alert or b"", reason])
+
+    async def due_webhooks(self, partitions: Collection[int], limit: int = 1000) -> list[DueWebhook]:
+        """The webhooks with pending deliveries, due or not, the earliest first, at most `limit` a partition."""
+        owned = list(partitions)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition in owned:
+                pipe.zrange(keys.due_key(partition), 0, limit - 1, withscores=True)
+            answers = await pipe.execute()
+        found = [
+            DueWebhook(partition, webhook_id.decode(), int(score))
+            for partition, rows in zip(owned, answers, strict=True)
+            for webhook_id, score in rows
+        ]
+        return sorted(found, key=lambda due: due.due_ms)
+
+    async def claim(self, partition: int, webhook_id: str, *, now_ms: int, limit: int) -> list[Delivery]:
+        """Takes up to `limit` due deliveries of a webhook; each counts as an attempt begun, and is due anew when
+        the claim lapses."""
+        rows = await self._run(
+            scripts.CLAIM,
+            [keys.webhook_due_key(partition, webhook_id), keys.due_key(partition)],
+            [keys.partition_prefix(partition), webhook_id, now_ms, now_ms + self.policy.claim_ms, limit],
+        )
+        return [Delivery.from_fields(_fields(row)) for row in rows]
+
+    async def settle(
+        self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None, now_ms: int
+    ) -> bool:
+        """Records what an attempt came to. False if it came too late: settled by another, or tried again since."""
+        fields: list[Any] = ["error", settlement.error, "settled_ms", 0 if settlement.state == "pending" else now_ms]
+        if attempt is not None:
+            fields += ["status", attempt.status or "", "latency_ms", round(attempt.latency_ms, 3)]
+        written = await self._run(
+            scripts.SETTLE,
+            [
+                keys.delivery_key(partition, delivery.id),
+                keys.webhook_due_key(partition, delivery.webhook_id),
+                keys.due_key(partition),
+            ],
+            [
+                *(delivery.id, delivery.webhook_id, delivery.attempts, settlement.state, settlement.next_ms),
+                *(self.policy.keep_ms(settlement.state), *fields),
+            ],
+        )
+        return bool(written)
+
+    async def redeliver(self, webhook: Webhook, raw_delivery_id: str, partitions: int, now_ms: int) -> None:
+        """Makes a delivery due now, with its old id and a fresh time to live. Raises `DeliveryNotFound`."""
+        partition = partition_of_delivery(raw_delivery_id)
+        if partition is None or partition >= partitions:
+            raise DeliveryNotFound(raw_delivery_id)
+        written = await self._run(
+            scripts.REDELIVER,
+            [
+                keys.delivery_key(partition, raw_delivery_id),
+                keys.webhook_due_key(partition, webhook.id),
+                keys.due_key(partition),
+                keys.outbox_key(partition),
+            ],
+            [raw_delivery_id, webhook.id, now_ms, now_ms + self.policy.ttl_ms],
+        )
+        if not written:
+            raise DeliveryNotFound(raw_delivery_id)
+
+    async def deliveries_of(
+        self, webhook_id: str, partitions: int, *, state: DeliveryState | None = None, limit: int = 50
+    ) -> list[Delivery]:
+        """The latest deliveries of a webhook over all partitions, newest first, at most `limit` of the asked state."""
+        per_partition = [self._deliveries_in(partition, webhook_id, state, limit) for partition in range(partitions)]
+        found = [delivery for part in await asyncio.gather(*per_partition) for delivery in part]
+        found.sort(key=lambda delivery: (delivery.created_ms, delivery.id), reverse=True)
+        return found[:limit]
+
+    async def pending_count(self, due: Sequence[DueWebhook]) -> int:
+        """How many deliveries are pending for these webhooks."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for one in due:
+                pipe.zcard(keys.webhook_due_key(one.partition, one.webhook_id))
+            return sum(await pipe.execute())
+
+    async def _deliveries_in(
+        self, partition: int, webhook_id: str, state: DeliveryState | None, limit: int, page: int = 200
+    ) -> list[Delivery]:
+        found: list[Delivery] = []
+        start = 0
+        while len(found) < limit:
+            ids: Any = await self._redis.zrevrange(
+                keys.webhook_deliveries_key(partition, webhook_id), start, start + page - 1
+            )
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for raw_id in ids:
+                    pipe.hgetall(keys.delivery_key(partition, raw_id.decode()))
+                rows = await pipe.execute()
+            known = [Delivery.from_fields(row) for row in rows if row]  # a record that aged away leaves an empty row
+            found += [delivery for delivery in known if state is None or delivery.state == state]
+            if len(ids) < page:
+                break
+            start += page
+        return found[:limit]
+
+    async def _run(self, script: str, touched: Sequence[str], arguments: Sequence[Any]) -> Any:
+        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
+        try:
+            return await self._redis.evalsha(digest, len(touched), *touched, *arguments)
+        except NoScriptError:
+            return await self._redis.eval(script, len(touched), *touched, *arguments)
+
+
+def _fields(row: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    return dict(zip(row[::2], row[1::2], strict=True))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Header, Request
+from fastapi.responses import JSONResponse
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
+from service.alerts.registry import LIMIT_PER_PROJECT, WebhookRegistry
+from service.alerts.routes import build_router
+from service.alerts.sending import Sender
+from service.alerts.store import DeliveryStore
+from service.alerts.targets import TargetGuard
+from service.errors import NotFound, PoisonError
+
+
+def project_of(x_project: str = Header("default")) -> str:
+    return x_project
+
+
+@pytest.fixture
+async def client(redis: Any, registry: WebhookRegistry, store: DeliveryStore) -> AsyncIterator[httpx.AsyncClient]:
+    """The routes alone; a project is chosen by a header here, where the app takes it from the key."""
+    sender = Sender(TargetGuard(["127.0.0.1"]))
+    app = FastAPI()
+    guarded = WebhookRegistry(redis, TargetGuard(["127.0.0.1"]))
+    app.include_router(build_router(guarded, store, sender, partitions=4, project=project_of))
+
+    @app.exception_handler(PoisonError)
+    async def problem(request: Request, error: PoisonError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 404 if isinstance(error, NotFound) else 422)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://forewarn") as client:
+        yield client
+    await sender.aclose()
+
+
+async def create(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    answer = await client.post("/v1/webhooks", json={"url": url, "description": "on call"})
+    assert answer.status_code == 201, answer.text
+    created: dict[str, Any] = answer.json()
+    return created
+
+
+async def test_a_secret_is_shown_at_creation_and_never_again(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    listed = (await client.get("/v1/webhooks")).json()["webhooks"]
+    assert created["secret"].startswith("whsec_")
+    assert listed == [{name: value for name, value in created.items() if name != "secret"}]
+
+
+async def test_a_target_inside_is_refused_with_the_reason(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/webhooks", json={"url": "http://10.0.0.1/"})
+    assert answer.status_code == 422
+    assert "10.0.0.1" in answer.json()["detail"]
+
+
+async def test_a_deleted_webhook_is_gone(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    assert (await client.delete(f"/v1/webhooks/{created['id']}")).status_code == 204
+    assert (await client.get("/v1/webhooks")).json() == {"webhooks": []}
+    assert (await client.delete(f"/v1/webhooks/{created['id']}")).status_code == 404
+
+
+async def test_no_route_reaches_the_webhook_of_another_project(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    path = f"/v1/webhooks/{created['id']}"
+    foreign = {"x-project": "another"}
+    answers = [
+        await client.delete(path, headers=foreign),
+        await client.post(f"{path}/test", headers=foreign),
+        await client.get(f"{path}/deliveries", headers=foreign),
+        await client.post(f"{path}/deliveries/msg_00_{'0' * 24}/redeliver", headers=foreign),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert (await client.get("/v1/webhooks", headers=foreign)).json() == {"webhooks": []}
+
+
+async def test_a_test_event_is_signed_and_its_answer_told(client: httpx.AsyncClient, receiving: Any) -> None:
+    async with receiving(script=[202]) as receiver:
+        created = await create(client, receiver.url)
+        result = (await client.post(f"/v1/webhooks/{created['id']}/test")).json()
+    request = receiver.requests[0]
+    payload = Verifier(created["secret"]).verify(request.body, request.headers)
+    assert (result["delivered"], result["status"]) == (True, 202)
+    assert payload["type"] == "webhook.test"
+
+
+async def test_a_test_event_that_fails_says_why(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    result = (await client.post(f"/v1/webhooks/{created['id']}/test")).json()
+    assert (result["delivered"], result["status"]) == (False, None)
+    assert "ConnectError" in result["error"]
+
+
+async def test_deliveries_are_listed_newest_first_and_by_state(
+    client: httpx.AsyncClient, receiving: Any, delivering: Any, open_alert: Any, registry: WebhookRegistry, settled: Any
+) -> None:
+    async with receiving(script=[200, 200, 410]) as receiver, delivering():
+        created = await create(client, receiver.url)
+        webhook = await registry.get("default", created["id"])
+        alerts = []
+        for number, state in enumerate(["delivered", "delivered", "failed"]):
+            alerts.append(await open_alert(number))
+            await settled(webhook, state, 2 if number == 1 else 1)
+            await asyncio.sleep(0.002)
+        path = f"/v1/webhooks/{created['id']}/deliveries"
+        everything = (await client.get(path)).json()["deliveries"]
+        failed = (await client.get(path, params={"state": "failed"})).json()["deliveries"]
+        latest = (await client.get(path, params={"limit": 1})).json()["deliveries"]
+    assert [one["alert_id"] for one in everything] == alerts[::-1]
+    assert [one["alert_id"] for one in failed] == [one["alert_id"] for one in latest] == [alerts[2]]
+    assert failed[0]["status"] == 410
+
+
+async def test_a_failed_delivery_is_redelivered_by_request(
+    client: httpx.AsyncClient, receiving: Any, delivering: Any, open_alert: Any, registry: WebhookRegistry, settled: Any
+) -> None:
+    async with receiving(script=[410, 200]) as receiver, delivering():
+        created = await create(client, receiver.url)
+        webhook = await registry.get("default", created["id"])
+        await open_alert()
+        failed = (await settled(webhook, "failed"))[0]
+        answer = await client.post(f"/v1/webhooks/{webhook.id}/deliveries/{failed.id}/redeliver")
+        await settled(webhook)
+    assert answer.status_code == 202
+    assert len(receiver.requests) == 2
+
+
+@pytest.mark.parametrize("name", ["msg_00_" + "0" * 24, "msg_99_" + "0" * 24, "nonsense", "msg_x_1"])
+async def test_an_unknown_delivery_is_not_found(name: str, store: DeliveryStore, registry: WebhookRegistry) -> None:
+    webhook = await registry.create("default", "http://127.0.0.1:9/")
+    with pytest.raises(DeliveryNotFound):
+        await store.redeliver(webhook, name, 4, 0)
+
+
+async def test_a_project_has_a_most_of_webhooks(registry: WebhookRegistry) -> None:
+    for _ in range(LIMIT_PER_PROJECT):
+        await registry.create("default", "http://127.0.0.1:9/")
+    with pytest.raises(TooManyWebhooks):
+        await registry.create("default", "http://127.0.0.1:9/")
+
+
+async def test_a_refused_target_is_not_stored(redis: Any) -> None:
+    registry = WebhookRegistry(redis, TargetGuard())
+    with pytest.raises(TargetRefused):
+        await registry.create("default", "http://[::1]/")
+    assert await registry.of_project("default") == []

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from service.alerts.errors import TargetRefused
+from service.alerts.registry import Webhook, new_secret
+from service.alerts.sending import Sender
+from service.alerts.targets import TargetGuard, is_public
+
+PRIVATE_URLS = [
+    "http://127.0.0.1/",
+    "http://127.1:8080/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://0177.0.0.1/",
+    "http://0/",
+    "http://10.1.2.3/",
+    "http://172.16.0.1/",
+    "http://192.168.1.1/",
+    "http://100.64.0.1/",
+    "http://100.100.100.200/latest/meta-data",
+    "http://169.254.169.254/latest/meta-data",
+    "http://168.63.129.16/",
+    "http://192.0.0.192/",
+    "http://224.0.0.1/",
+    "http://255.255.255.255/",
+    "http://[::1]/",
+    "http://[::]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[::ffff:a9fe:a9fe]/",
+    "http://[::127.0.0.1]/",
+    "http://[64:ff9b::7f00:1]/",
+    "http://[2002:7f00:1::]/",
+    "http://[fd00:ec2::254]/",
+    "http://[fe80::1]/",
+    "http://[fec0::1]/",
+    "http://[ff02::1]/",
+]
+MALFORMED_URLS = [
+    "",
+    "example.com/hook",
+    "ftp://example.com/",
+    "file:///etc/passwd",
+    "gopher://example.com/",
+    "http://",
+    "http:///hook",
+    "http://user:secret@example.com/",
+    "http://example.com:0/",
+    "http://example.com:99999/",
+    "http://example.com\\@127.0.0.1/",
+    "http://exa mple.com/",
+    "http://example.com/\r\nHost: other",
+    "http://exämple.com/",
+    "https://example.com/" + "x" * 3000,
+]
+
+
+def resolving(*answers: Sequence[str]) -> Any:
+    """A resolver that gives these answers in turn, the last one for good."""
+    left = list(answers)
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return resolve
+
+
+@pytest.mark.parametrize("url", PRIVATE_URLS)
+def test_an_address_inside_is_refused_in_any_notation(url: str) -> None:
+    with pytest.raises(TargetRefused, match="private or reserved"):
+        TargetGuard().parse(url)
+
+
+@pytest.mark.parametrize("url", MALFORMED_URLS, ids=lambda url: url[:30])
+def test_a_malformed_url_is_refused(url: str) -> None:
+    with pytest.raises(TargetRefused):
+        TargetGuard(True).parse(url)
+
+
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822", "::ffff:93.184.216.34"]
+)
+def test_a_public_address_is_allowed(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+async def test_a_name_that_leads_inside_is_refused() -> None:
+    guard = TargetGuard(resolver=resolving(["10.0.0.8"]))
+    with pytest.raises(TargetRefused, match=r"hook\.example leads to the private or reserved address 10\.0\.0\.8"):
+        await guard.resolve("hook.example", 443)
+
+
+async def test_a_name_with_one_address_inside_among_public_ones_is_refused() -> None:
+    guard = TargetGuard(resolver=resolving(["93.184.216.34", "::1"]))
+    with pytest.raises(TargetRefused):
+        await guard.resolve("hook.example", 443)
+
+
+async def test_a_name_that_does_not_resolve_is_refused_for_now() -> None:
+    async def nowhere(host: str, port: int) -> Sequence[str]:
+        raise OSError(-2, "Name or service not known")
+
+    with pytest.raises(TargetRefused, match="does not resolve") as refused:
+        await TargetGuard(resolver=nowhere).resolve("hook.example", 443)
+    assert refused.value.lasting is False
+
+
+async def test_the_name_localhost_is_refused_by_the_real_resolver() -> None:
+    with pytest.raises(TargetRefused):
+        await TargetGuard().resolve("localhost", 80)
+
+
+@pytest.mark.parametrize("allowed", [["hook.internal"], ["10.0.0.0/8"], ["10.1.2.3"], True])
+async def test_an_allowed_host_or_network_may_be_inside(allowed: Any) -> None:
+    guard = TargetGuard(allowed, resolver=resolving(["10.1.2.3"]))
+    assert [str(address) for address in await guard.resolve("hook.internal", 80)] == ["10.1.2.3"]
+
+
+async def test_allowing_one_host_allows_no_other() -> None:
+    guard = TargetGuard(["hook.internal", "10.0.0.0/8"], resolver=resolving(["127.0.0.1"]))
+    with pytest.raises(TargetRefused):
+        await guard.resolve("other.internal", 80)
+
+
+def webhook_to(url: str) -> Webhook:
+    return Webhook("wh_1", "default", url, "", (new_secret(),), 0)
+
+
+async def test_a_name_that_changes_its_answer_after_the_check_is_refused_at_connect(receiving: Any) -> None:
+    guard = TargetGuard(resolver=resolving(["93.184.216.34"], ["127.0.0.1"]))
+    async with receiving() as receiver:
+        await guard.resolve("rebinding.example", receiver.port)
+        sender = Sender(guard)
+        attempt = await sender.send(webhook_to(f"http://rebinding.example:{receiver.port}/"), "msg_1", b"{}")
+        await sender.aclose()
+    assert attempt.status is None
+    assert "private or reserved" in attempt.error
+    assert receiver.requests == []
+
+
+async def test_a_private_address_put_into_the_registry_behind_its_back_is_refused_at_connect(receiving: Any) -> None:
+    async with receiving() as receiver:
+        sender = Sender(TargetGuard())
+        attempt = await sender.send(webhook_to(receiver.url), "msg_1", b"{}")
+        await sender.aclose()
+    assert "private or reserved" in attempt.error
+    assert receiver.requests == []
+
+
+async def test_the_connection_goes_to_the_checked_address_and_the_request_names_the_host(receiving: Any) -> None:
+    # The second answer would be another address: the one judged is the one connected to.
+    guard = TargetGuard(["hook.example"], resolver=resolving(["127.0.0.1"], ["127.0.0.2"]))
+    async with receiving() as receiver:
+        sender = Sender(guard)
+        attempt = await sender.send(webhook_to(f"http://hook.example:{receiver.port}/a?b=c"), "msg_1", b"{}")
+        await sender.aclose()
+    assert attempt.status == 204
+    assert receiver.requests[0].headers["host"] == f"hook.example:{receiver.port}"
+    assert (receiver.requests[0].path, receiver.requests[0].peer) == ("/a?b=c", "127.0.0.1")
+
+
+async def test_proxy_settings_of_the_environment_are_not_used(receiving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving() as proxy, receiving() as receiver:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        sender = Sender(TargetGuard(True))
+        await sender.send(webhook_to(receiver.url), "msg_1", b"{}")
+        await sender.aclose()
+    assert (len(proxy.requests), len(receiver.requests)) == (0, 1)
