@@ -43,7 +43,8 @@ def tree_entries(readme: str) -> list[str]:
 @pytest.fixture(scope="module")
 def project() -> dict[str, Any]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        return tomllib.load(file)["project"]
+        table: dict[str, Any] = tomllib.load(file)["project"]
+    return table
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +173,9 @@ def test_every_decision_names_the_check_that_enforces_it() -> None:
         named = [name for name in re.findall(r"`([^`\s]+)`", last) if "/" in name]
         assert named, f"{record.name}: names no file that enforces it"
         assert [name for name in named if not (ROOT / name.partition("::")[0]).exists()] == [], record.name
+
+
+def test_every_decision_is_in_the_list() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([0-9]{4}-[a-z0-9-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert listed == sorted(record.name for record in folder.glob("[0-9]*.md"))
