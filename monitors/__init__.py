@@ -1,8 +1,8 @@
 """What a monitor is and how it runs: StepView, adapter, featuriser, scorer, decision rule, bundle, session.
 
-Small dependencies only (numpy, numba, orjson, pydantic, one ONNX Runtime): no torch, no web framework, no Redis. `service` serves what lives
-here, `induction` makes it; this package knows neither. The names below load on first use, so that a process which only reads adapters or
-manifests never pays for numba or ONNX Runtime.
+Small dependencies only (numpy, numba, orjson, pydantic, one ONNX Runtime): no torch, no web framework, no Redis.
+`service` serves what lives here, `induction` makes it; this package knows neither. The names below load on first use,
+so that a process which only reads adapters or manifests never pays for numba or ONNX Runtime.
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PlattMap(BaseModel):
-    """p = sigmoid(slope * logit + intercept). The slope is positive, so that ranks, and thus alerts, do not depend on it."""
+    """p = sigmoid(slope * logit + intercept). The slope is positive, so that ranks, and thus alerts, do not depend on
+    it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -35,10 +35,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """Opens an episode when the score is strictly above `threshold` from turn `min_turns` on; closes it when it falls to `release` or below.
+    """Opens an episode when the score is strictly above `threshold` from turn `min_turns` on; closes it when it falls
+    to `release` or below.
 
-    The promise about false alarms needs only the opening: a run alerts if and only if its greatest score (from `min_turns` on) is above the
-    threshold. `threshold` is infinite where the calibration runs are too few for the promised rate, and then nothing ever alerts.
+    The promise about false alarms needs only the opening: a run alerts if and only if its greatest score (from
+    `min_turns` on) is above the threshold. `threshold` is infinite where the calibration runs are too few for the
+    promised rate, and then nothing ever alerts.
     """
 
     threshold: float

@@ -6,7 +6,7 @@ ForewarnError
 │   ├── BundleVersionError   made by a newer forewarn
 │   └── BundleTamperedError  a file's hash is not the manifest's
 ├── RunStateError       bytes that are no run state of this version
-└── MissingExtraError   an optional dependency is not installed, or two exclude each other; the message says what to install
+└── MissingExtraError   an optional dependency is missing, or two exclude each other; says what to install
 """
 
 from __future__ import annotations

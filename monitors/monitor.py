@@ -1,4 +1,6 @@
-"""A monitor ready to run: adapter → featuriser → scorer → calibration → decision rule, one raw step of each of many runs at a time."""
+"""A monitor ready to run: adapter → featuriser → scorer → calibration → decision rule, one raw step of each of many
+runs at a time.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import orjson
@@ -50,9 +53,18 @@ class Verdict:
 
 
 class Monitor:
-    """Scores running prefixes. Stateless: runs' states come in and go out, so it can be shared by threads and restarted at will."""
+    """Scores running prefixes. Stateless: runs' states come in and go out, so it can be shared by threads and restarted
+    at will.
+    """
 
-    def __init__(self, manifest: Manifest, adapter: Adapter, featuriser: Featuriser, scorer: Scorer, monitor_id: str = "m-unsaved") -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        adapter: Adapter,
+        featuriser: Featuriser,
+        scorer: Scorer,
+        monitor_id: str = "m-unsaved",
+    ) -> None:
         self.manifest = manifest
         self.adapter = adapter
         self.featuriser = featuriser
@@ -65,17 +77,22 @@ class Monitor:
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
-        """Return the monitor in a bundle folder. Raises BundleError (not a bundle, damaged, too new), AdapterError, MissingExtraError."""
+        """Return the monitor in a bundle folder. Raises BundleError (not a bundle, damaged, too new), AdapterError,
+        MissingExtraError.
+        """
         folder = Path(path)
         manifest = read_manifest(folder)
         if verify:
             verify_files(folder, manifest)
         if manifest.shape_version != SHAPE_VERSION:
-            raise BundleError(f"{folder} was trained on run-shape numbers {manifest.shape_version}; this forewarn makes {SHAPE_VERSION}")
+            raise BundleError(
+                f"{folder} was trained on run-shape numbers {manifest.shape_version}; "
+                f"this forewarn makes {SHAPE_VERSION}"
+            )
         try:
             with np.load(folder / VOCABULARY, allow_pickle=False) as arrays:
                 vocabulary = Vocabulary.from_arrays(arrays["slots"], arrays["idf"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(f"{folder / VOCABULARY} is damaged: {error}") from None
         monitor = cls(
             manifest,
@@ -95,14 +112,17 @@ class Monitor:
     def initial_state(self) -> RunState:
         """Return the state of a run without steps."""
         return RunState(
-            self.featuriser.initial_memory(), self.scorer.initial_state(), Standing(risk=self.manifest.calibration.base_risk)
+            self.featuriser.initial_memory(),
+            self.scorer.initial_state(),
+            Standing(risk=self.manifest.calibration.base_risk),
         )
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
-        """Return the next state and the verdict for one raw step of each of several runs, in order. One call of the graph.
+        """Return the next state and the verdict for one raw step of each of several runs, in order. One call of the
+        graph.
 
-        Pure: the given states stay as they are, and a run's verdict does not depend on the others in the batch (beyond float rounding, 1e-6).
-        Never raises on what a raw step holds.
+        Pure: the given states stay as they are, and a run's verdict does not depend on the others in the batch (beyond
+        float rounding, 1e-6). Never raises on what a raw step holds.
         """
         if not raw_steps:
             return []
@@ -117,16 +137,31 @@ class Monitor:
             score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
             before = states[index].standing
             standing, opened = self.rule.next_standing(before, turn, score, risk)
-            alert = Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk) if opened else None
+            alert = (
+                Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk)
+                if opened
+                else None
+            )
             verdict = Verdict(
-                turn, risk, failure, score, int(scores.symbol[index]), "warning" if standing.warning else "ok", alert, view, known
+                turn,
+                risk,
+                failure,
+                score,
+                int(scores.symbol[index]),
+                "warning" if standing.warning else "ok",
+                alert,
+                view,
+                known,
             )
             results.append((RunState(features[index].memory, scores.state[index].copy(), standing), verdict))
         return results
 
     def warm(self) -> None:
         """Compile the kernels and run the graph once, so that the first real step is as quick as the others."""
-        self.advance([self.initial_state()], ["warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}])
+        self.advance(
+            [self.initial_state()],
+            ["warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}],
+        )
 
     def session(self) -> Session:
         """Return a run's monitor to be fed step by step, in process."""
@@ -147,5 +182,7 @@ class Session:
 
 
 def read_monitor_id(folder: Path) -> str:
-    """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of all else."""
+    """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of
+    all else.
+    """
     return "m-" + hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]

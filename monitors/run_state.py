@@ -29,7 +29,12 @@ class RunState:
     def to_bytes(self) -> bytes:
         """Return the state as bytes: the same on every machine, read back exactly."""
         head = _HEADER.pack(
-            VERSION, self.memory.size, self.state.size, self.standing.episodes, self.standing.warning, self.standing.risk
+            VERSION,
+            self.memory.size,
+            self.state.size,
+            self.standing.episodes,
+            self.standing.warning,
+            self.standing.risk,
         )
         return head + self.memory.astype("<i8").tobytes() + self.state.astype("<f4").tobytes()
 
@@ -43,7 +48,9 @@ class RunState:
         if version != VERSION:
             raise RunStateError(f"run state has version {version}; this forewarn reads {VERSION}")
         if len(raw_state) != _HEADER.size + 8 * n_memory + 4 * n_state:
-            raise RunStateError(f"run state is {len(raw_state)} bytes long, its header says otherwise: truncated or damaged")
+            raise RunStateError(
+                f"run state is {len(raw_state)} bytes long, its header says otherwise: truncated or damaged"
+            )
         memory = np.frombuffer(raw_state, "<i8", n_memory, _HEADER.size).astype(np.int64)
         state = np.frombuffer(raw_state, "<f4", n_state, _HEADER.size + 8 * n_memory).astype(np.float32)
         return RunState(memory, state, Standing(episodes, bool(warning), risk))

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-JsonValue: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+JsonValue: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 TEXT_FIELDS = ("observation", "action", "tool", "args", "result", "status")
 
@@ -16,10 +16,10 @@ TEXT_FIELDS = ("observation", "action", "tool", "args", "result", "status")
 class StepView:
     """One raw step, typed. Empty values mean "this raw step does not say".
 
-    `metadata` (ids, model and agent names) is for people and for slicing: the featuriser never reads it. `tool` joins the names of parallel
-    calls with a space, in order; `args` and `result` are then lists. `status` is "", "ok" or "error". `actions` counts the agent actions that
-    this raw step makes: 0 continues the open turn, n opens n turns at once (n parallel calls count n turns but make one step of the
-    recurrence).
+    `metadata` (ids, model and agent names) is for people and for slicing: the featuriser never reads it. `tool` joins
+    the names of parallel calls with a space, in order; `args` and `result` are then lists. `status` is "", "ok" or
+    "error". `actions` counts the agent actions that this raw step makes: 0 continues the open turn, n opens n turns at
+    once (n parallel calls count n turns but make one step of the recurrence).
     """
 
     metadata: dict[str, str] = field(default_factory=dict)
@@ -45,5 +45,12 @@ def to_text(value: JsonValue) -> str:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, ValueError):
-        # Lone surrogates and integers beyond 64 bits: rare, hostile, and still text.
+        return _to_hostile_text(value)
+
+
+def _to_hostile_text(value: JsonValue) -> str:
+    # Lone surrogates and integers beyond 64 bits: rare, hostile, and still text.
+    try:
         return repr(value)
+    except (ValueError, RecursionError):
+        return f"(an unreadable {type(value).__name__})"

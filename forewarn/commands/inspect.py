@@ -12,7 +12,9 @@ def inspect(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Check a bundle's hashes, and show its promise, its event unit and three example raw steps beside their StepViews."""
+    """Check a bundle's hashes, and show its promise, its event unit and three example raw steps beside their
+    StepViews.
+    """
     import orjson
     from rich.console import Console
     from rich.markup import escape
@@ -39,12 +41,16 @@ def inspect(
     console = Console(soft_wrap=True)
     console.print(f"[bold]monitor[/]        {read_monitor_id(bundle)}")
     print_manifest(bundle, manifest, as_json=False)
-    unit = "one JSON value" if spec.event.unit == "json" else f"a text block that starts with one of {list(spec.event.blocks.opens)}"  # type: ignore[union-attr]
+    blocks = spec.event.blocks
+    unit = "one JSON value" if blocks is None else f"a text block that starts with one of {list(blocks.opens)}"
     console.print(f"[bold]event unit[/]     {escape(unit)}; POST each as the agent emits it. Examples:")
     for example in examples:
         view, known = adapter.view(example)
         console.print(f"  [dim]raw step[/]  {escape(_one_line(example))}")
-        console.print(f"  [dim]StepView[/]  {escape(_one_line(view.to_dict()))}" + ("" if known else "  [red](no case matched)[/]"))
+        console.print(
+            f"  [dim]StepView[/]  {escape(_one_line(view.to_dict()))}"
+            + ("" if known else "  [red](no case matched)[/]")
+        )
 
 
 def _one_line(value: object) -> str:

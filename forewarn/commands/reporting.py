@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
 
 class TrainingReporter:
-    """Shows stages and epochs: a bar on a terminal, one line a stage and a few a training in a pipe. Writes to standard error."""
+    """Shows stages and epochs: a bar on a terminal, one line a stage and a few a training in a pipe. Writes to standard
+    error.
+    """
 
     def __init__(self, epochs: int, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
         self._epochs = epochs
         self._bar = Progress(
-            TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), console=self._console, transient=True
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            transient=True,
         )
         self._task = self._bar.add_task("training", total=epochs, visible=False, note="")
 
@@ -33,7 +39,9 @@ class TrainingReporter:
             self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def stage(self, name: str) -> None:
@@ -60,16 +68,21 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
     calibration, training = manifest.calibration, manifest.training
     low, high = manifest.realised_range
     console = Console(soft_wrap=True, highlight=False)
-    never = f"never alerts: {len(calibration.success_maxima)} successful runs support no finer promise than {manifest.finest_alpha:.3f}"
-    kept = "on average over calibrations" if manifest.confidence is None else f"in {manifest.confidence:.0%} of calibrations"
+    successes = len(calibration.success_maxima)
+    never = f"never alerts: {successes} successful runs support no finer promise than {manifest.finest_alpha:.3f}"
+    made = f"{training.head}, seed {training.seed}, {training.epochs} epochs"
+    kept = (
+        "on average over calibrations"
+        if manifest.confidence is None
+        else f"in {manifest.confidence:.0%} of calibrations"
+    )
     for name, value in (
         ("bundle", f"{folder} ({manifest.name}, format {manifest.format}, made {manifest.created})"),
-        ("trained on", f"{training.runs} runs of {training.tasks} tasks, {training.failures} failed; {training.head}, seed {training.seed}, "
-                       f"{training.epochs} epochs"),
-        ("calibrated on", f"{calibration.runs} runs of {calibration.tasks} other tasks, {len(calibration.success_maxima)} successful"),
+        ("trained on", f"{training.runs} runs of {training.tasks} tasks, {training.failures} failed; {made}"),
+        ("calibrated on", f"{calibration.runs} runs of {calibration.tasks} other tasks, {successes} successful"),
         ("promise", f"at most {manifest.alpha:g} of successful runs ever alert, {kept}"),
         ("realised", f"between {low:.3f} and {high:.3f} in 90 % of calibrations of this size"),
         ("threshold", never if manifest.threshold is None else f"{manifest.threshold:.3f} on the raw failure logit"),
         ("horizon", f"{manifest.horizon} turns"),
-    ):  # fmt: skip
+    ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")

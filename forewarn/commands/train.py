@@ -12,19 +12,28 @@ def train(
     raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
     adapter: Annotated[Path, typer.Option(help="The adapter, as `forewarn induce` wrote it.")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
-    outcomes: Annotated[Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
+    ] = None,
     head: Annotated[str, typer.Option(help="Recurrence of the network: gru.")] = "gru",
     horizon: Annotated[int, typer.Option(min=0, max=100, help="h: the risk is about failing within h turns.")] = 3,
-    alpha: Annotated[float, typer.Option(min=0.001, max=0.5, help="Promised share of successful runs that ever alert.")] = 0.1,
+    alpha: Annotated[
+        float, typer.Option(min=0.001, max=0.5, help="Promised share of successful runs that ever alert.")
+    ] = 0.1,
     confidence: Annotated[
-        float | None, typer.Option(min=0.5, max=0.999, help="Keep alpha in this share of calibrations, not only on average.")
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="Keep alpha in this share of calibrations, not only on average."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, batches and early stopping.")] = 13,
-    exclude_fold: Annotated[int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")] = None,
+    exclude_fold: Annotated[
+        int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="At most this many; training stops early.")] = 40,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest's summary as JSON.")] = False,
 ) -> None:
-    """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the bundle."""
+    """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the
+    bundle.
+    """
     from forewarn.commands.reporting import TrainingReporter, print_manifest
     from induction.learning.building import BundleSettings, build_bundle
     from induction.learning.labelled import LabelledCorpus
@@ -34,7 +43,10 @@ def train(
     if head != "gru":
         raise typer.BadParameter(f"{head!r} is not known; heads: gru", param_hint="--head")
     settings = BundleSettings(
-        TrainingSettings(horizon=horizon, seed=seed, max_epochs=epochs), alpha=alpha, confidence=confidence, exclude_fold=exclude_fold
+        TrainingSettings(horizon=horizon, seed=seed, max_epochs=epochs),
+        alpha=alpha,
+        confidence=confidence,
+        exclude_fold=exclude_fold,
     )
     with TrainingReporter(epochs, quiet=as_json) as reporter:
         manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter)

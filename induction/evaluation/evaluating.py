@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,29 +33,36 @@ class Evaluation:
     runs: list[ScoredRun]
     table: TurnTable
     figures: dict[str, float]
-    """Flat: metric names of docs/metrics.md, with _lo and _hi beside each that has an interval, floors under floor_*."""
+    """Flat: metric names of docs/metrics.md, with _lo and _hi beside each that has an interval, floors under floor_*.
+    """
 
 
 def evaluate(
-    monitor: Monitor, corpus: LabelledCorpus, fold: int | None, *, allow_known_tasks: bool = False, on_run: Callable[[], None] = lambda: None
+    monitor: Monitor,
+    corpus: LabelledCorpus,
+    fold: int | None,
+    *,
+    allow_known_tasks: bool = False,
+    on_run: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Return the evaluation of a monitor on a corpus, or on one fold of it.
 
-    Raises KnownTasksError if the monitor was trained or calibrated on any of the tasks, unless allowed; NoRunsError if the fold is empty.
+    Raises KnownTasksError if the monitor was trained or calibrated on any of the tasks, unless allowed; NoRunsError if
+    the fold is empty.
     """
 
-    def wanted() -> Sequence[LabelledRun] | object:
+    def wanted() -> Iterator[LabelledRun]:
         for run in corpus.runs(lambda _, run_fold: fold is None or run_fold == fold):
             if not allow_known_tasks and digest_task(run.task) in known:
                 raise KnownTasksError(
-                    f"the bundle was trained or calibrated on task {run.task!r}: evaluate on other runs, name a --fold that was excluded, "
-                    "or say --allow-known-tasks"
+                    f"the bundle was trained or calibrated on task {run.task!r}: evaluate on other runs, "
+                    "name a --fold that was excluded, or say --allow-known-tasks"
                 )
             on_run()
             yield run
 
     known = set(monitor.manifest.tasks)
-    runs = list(score_runs(monitor, wanted()))  # type: ignore[arg-type]
+    runs = list(score_runs(monitor, wanted()))
     if not runs:
         raise NoRunsError(f"{corpus.raw} has no run in fold {fold}")
     table = to_turn_table(runs, monitor.manifest.horizon)
@@ -81,7 +88,12 @@ def _all_figures(monitor: Monitor, runs: list[ScoredRun], table: TurnTable) -> d
     own = _measure(runs, table, calibration.success_maxima, None)
     figures.update(own)
     figures.update(_intervals(runs, monitor))
-    figures.update({f"floor_step_index_{name}": value for name, value in _step_index_floor(runs, table, calibration.success_turns).items()})
+    figures.update(
+        {
+            f"floor_step_index_{name}": value
+            for name, value in _step_index_floor(runs, table, calibration.success_turns).items()
+        }
+    )
     figures.update({f"floor_{name}": value for name, value in _oracles(runs, table).items()})
     for alpha in ALPHAS:
         low, high = realised_range(len(calibration.success_maxima), alpha)
@@ -120,7 +132,9 @@ def _oracles(runs: Sequence[ScoredRun], table: TurnTable) -> dict[str, float]:
 def _intervals(runs: list[ScoredRun], monitor: Monitor) -> dict[str, float]:
     def measure(chosen: Sequence[int]) -> dict[str, float]:
         part = [runs[number] for number in chosen]
-        return _measure(part, to_turn_table(part, monitor.manifest.horizon), monitor.manifest.calibration.success_maxima, None)
+        return _measure(
+            part, to_turn_table(part, monitor.manifest.horizon), monitor.manifest.calibration.success_maxima, None
+        )
 
     figures = {}
     for name, (low, high) in bootstrap_over_tasks(runs, measure).items():

@@ -1,4 +1,5 @@
-"""Figures of scored runs: ranking per prefix, failure at a given turn, first alerts. Names and definitions: docs/metrics.md.
+"""Figures of scored runs: ranking per prefix, failure at a given turn, first alerts. Names and definitions:
+docs/metrics.md.
 
 All work on plain arrays, so that floors (step index, oracles) go through the same code as the monitor.
 """
@@ -49,8 +50,12 @@ def to_turn_table(runs: Sequence[ScoredRun], horizon: int) -> TurnTable:
     return TurnTable(np.array(index), np.array(turn), np.array(label), np.array(answered, bool), np.array(place))
 
 
-def rank_metrics(table: TurnTable, score: NDArray[np.float64], probability: NDArray[np.float64] | None) -> dict[str, float]:
-    """Return auprc_h3_answered, auprc_h3, auroc_h3 of a score per turn and ece_h3 of a calibrated probability; undefined ones are left out."""
+def rank_metrics(
+    table: TurnTable, score: NDArray[np.float64], probability: NDArray[np.float64] | None
+) -> dict[str, float]:
+    """Return auprc_h3_answered, auprc_h3, auroc_h3 of a score per turn and ece_h3 of a calibrated probability;
+    undefined ones are left out.
+    """
     figures = {}
     for name, rows in (("auprc_h3", np.ones(score.size, bool)), ("auprc_h3_answered", table.answered)):
         if 0 < table.label[rows].sum() < rows.sum():
@@ -63,7 +68,9 @@ def rank_metrics(table: TurnTable, score: NDArray[np.float64], probability: NDAr
 
 
 def expected_calibration_error(label: NDArray[np.float64], probability: NDArray[np.float64], bins: int = 10) -> float:
-    """Return the mean distance of probability and frequency over equal bins of [0, 1], weighted by how many fall in each."""
+    """Return the mean distance of probability and frequency over equal bins of [0, 1], weighted by how many fall in
+    each.
+    """
     place = np.minimum((probability * bins).astype(int), bins - 1)
     total = 0.0
     for one in range(bins):
@@ -74,7 +81,9 @@ def expected_calibration_error(label: NDArray[np.float64], probability: NDArray[
 
 
 def failure_metrics(runs: Sequence[ScoredRun], table: TurnTable, score: NDArray[np.float64]) -> dict[str, float]:
-    """Return auroc_fail_k and ap_fail_k: does the score after turn k tell failures from successes, among runs with T > k? Timing cannot win."""
+    """Return auroc_fail_k and ap_fail_k: does the score after turn k tell failures from successes, among runs with T >
+    k? Timing cannot win.
+    """
     figures = {}
     failed = np.array([not run.success for run in runs])
     last = np.array([run.last_turn for run in runs])
@@ -87,11 +96,13 @@ def failure_metrics(runs: Sequence[ScoredRun], table: TurnTable, score: NDArray[
     return figures
 
 
-def alert_metrics(runs: Sequence[ScoredRun], scores: Sequence[NDArray[np.float64]], threshold: float) -> dict[str, float]:
+def alert_metrics(
+    runs: Sequence[ScoredRun], scores: Sequence[NDArray[np.float64]], threshold: float
+) -> dict[str, float]:
     """Return far, recall and left for a threshold, over every raw step's score.
 
-    far = share of successful runs that ever alert; recall = share of failed runs that alert strictly before their last turn; left = mean
-    (T - t) / T at the first alert of those.
+    far = share of successful runs that ever alert; recall = share of failed runs that alert strictly before their last
+    turn; left = mean (T - t) / T at the first alert of those.
     """
     false_alarms = successes = caught = failures = 0
     left = []
@@ -123,7 +134,9 @@ def bootstrap_over_tasks(
     draws: int = 200,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95 % interval of each figure: whole tasks drawn with replacement, `measure` given the indexes of the runs drawn."""
+    """Return the 95 % interval of each figure: whole tasks drawn with replacement, `measure` given the indexes of the
+    runs drawn.
+    """
     rng = np.random.default_rng(seed)
     by_task: dict[str, list[int]] = {}
     for number, run in enumerate(runs):

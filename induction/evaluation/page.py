@@ -42,11 +42,13 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
         alerts=[_alert_row(figures, alpha) for alpha in ("0.05", "0.10", "0.20")],
         plots=[
             ("Does the risk rank turns?", draw_precision_recall(evaluation)),
-            ("Recall for the false alarms it costs", draw_recall_against_false_alarms(
-                evaluation, manifest.calibration.success_maxima, manifest.threshold)),
+            (
+                "Recall for the false alarms it costs",
+                draw_recall_against_false_alarms(evaluation, manifest.calibration.success_maxima, manifest.threshold),
+            ),
             ("Do probabilities mean what they say?", draw_calibration(evaluation)),
             ("When does it warn?", draw_alert_times(evaluation.runs, manifest.threshold)),
-        ],  # fmt: skip
+        ],
     )
 
 

@@ -35,22 +35,35 @@ def draw_precision_recall(evaluation: Evaluation) -> str:
     return _to_svg(draw)
 
 
-def draw_recall_against_false_alarms(evaluation: Evaluation, success_maxima: Sequence[float], threshold: float | None) -> str:
-    """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served one marked."""
+def draw_recall_against_false_alarms(
+    evaluation: Evaluation, success_maxima: Sequence[float], threshold: float | None
+) -> str:
+    """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served
+    one marked.
+    """
     runs = evaluation.runs
 
     def curve(scores: list[NDArray[np.float64]]) -> tuple[list[float], list[float]]:
         candidates = np.quantile(np.concatenate([score.max(keepdims=True) for score in scores]), np.linspace(0, 1, 60))
-        points = sorted((found["far"], found["recall"]) for found in (alert_metrics(runs, scores, float(one)) for one in candidates))
+        points = sorted(
+            (found["far"], found["recall"]) for found in (alert_metrics(runs, scores, float(one)) for one in candidates)
+        )
         return [far for far, _ in points], [recall for _, recall in points]
 
     def draw(axes: Axes) -> None:
         axes.plot(*curve([run.score for run in runs]), color=ACCENT, label="monitor", linewidth=1.8)
-        axes.plot(*curve([run.turns.astype(np.float64) for run in runs]), color=MUTED, label="step index alone", linewidth=1.8)
+        axes.plot(
+            *curve([run.turns.astype(np.float64) for run in runs]), color=MUTED, label="step index alone", linewidth=1.8
+        )
         if threshold is not None:
             served = alert_metrics(runs, [run.score for run in runs], threshold)
             axes.plot(served["far"], served["recall"], "o", color=WARN, label="served threshold", markersize=7)
-        axes.set(xlabel="false alarms (share of successful runs)", ylabel="recall before the last turn", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(
+            xlabel="false alarms (share of successful runs)",
+            ylabel="recall before the last turn",
+            xlim=(0, 1),
+            ylim=(0, 1.02),
+        )
         axes.legend(frameon=False, loc="lower right")
 
     has_both = 0 < sum(run.success for run in runs) < len(runs) and len(success_maxima) > 0
@@ -58,7 +71,9 @@ def draw_recall_against_false_alarms(evaluation: Evaluation, success_maxima: Seq
 
 
 def draw_calibration(evaluation: Evaluation) -> str:
-    """Return how often runs failed against the failure probability that was said, over all raw steps, in ten bins of equal size."""
+    """Return how often runs failed against the failure probability that was said, over all raw steps, in ten bins of
+    equal size.
+    """
     said = np.concatenate([run.failure for run in evaluation.runs])
     failed = np.concatenate([np.full(run.turns.size, float(not run.success)) for run in evaluation.runs])
     order = np.argsort(said)
@@ -66,7 +81,13 @@ def draw_calibration(evaluation: Evaluation) -> str:
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", label="perfect")
-        axes.plot([said[part].mean() for part in bins], [failed[part].mean() for part in bins], "o-", color=ACCENT, label="monitor")
+        axes.plot(
+            [said[part].mean() for part in bins],
+            [failed[part].mean() for part in bins],
+            "o-",
+            color=ACCENT,
+            label="monitor",
+        )
         axes.set(xlabel="failure probability that was said", ylabel="share that failed", xlim=(0, 1), ylim=(0, 1))
         axes.legend(frameon=False, loc="upper left")
 
@@ -83,7 +104,10 @@ def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
 
     def draw(axes: Axes) -> None:
         edges = np.linspace(0, 1, 11)
-        for success, colour, sign, label in ((False, ACCENT, 1, "failed runs"), (True, WARN, -1, "successful runs (false alarms)")):
+        for success, colour, sign, label in (
+            (False, ACCENT, 1, "failed runs"),
+            (True, WARN, -1, "successful runs (false alarms)"),
+        ):
             counts, _ = np.histogram(places[success], edges)
             axes.bar(edges[:-1], sign * counts, width=0.09, align="edge", color=colour, label=label)
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -95,7 +119,9 @@ def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
 
 
 def _to_svg(draw: Callable[[Axes], None]) -> str:
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "forewarn", "font.family": "sans-serif", "font.size": 10}):
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "forewarn", "font.family": "sans-serif", "font.size": 10}
+    ):
         figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)

@@ -11,7 +11,9 @@ from induction.learning.scoring import ScoredRun
 
 
 def write_scores(runs: Sequence[ScoredRun], path: Path) -> None:
-    """Write one JSON line a run: run, task, success, and per raw step turn, risk, failure_probability and score (raw failure logit)."""
+    """Write one JSON line a run: run, task, success, and per raw step turn, risk, failure_probability and score (raw
+    failure logit).
+    """
     with path.open("wb") as file:
         for run in runs:
             line = {

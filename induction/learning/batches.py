@@ -14,7 +14,9 @@ from induction.learning.corpus import FeaturedRun
 
 @dataclass(frozen=True, slots=True)
 class RunBatch:
-    """B runs, padded to S raw steps and G turn groups. A group is what comes before the first action, or one opened turn."""
+    """B runs, padded to S raw steps and G turn groups. A group is what comes before the first action, or one opened
+    turn.
+    """
 
     rows: Tensor
     """int64 [n] vocabulary rows of all raw steps."""
@@ -56,7 +58,7 @@ def to_run_batch(runs: Sequence[FeaturedRun], horizon: int) -> RunBatch:
         length = run.n_steps
         places[index, :length] = np.arange(first, first + length)
         shape[index, :length] = run.shape
-        group = np.cumsum(run.opens)
+        group = np.cumsum(run.opens, dtype=np.int64)
         group -= group[0]
         groups[index, :length] = group
         opening = np.flatnonzero(np.concatenate([[True], np.diff(group) > 0]))
@@ -88,7 +90,9 @@ def to_run_batch(runs: Sequence[FeaturedRun], horizon: int) -> RunBatch:
     )
 
 
-def iter_batches(runs: Sequence[FeaturedRun], batch_size: int, horizon: int, rng: np.random.Generator | None) -> Iterator[RunBatch]:
+def iter_batches(
+    runs: Sequence[FeaturedRun], batch_size: int, horizon: int, rng: np.random.Generator | None
+) -> Iterator[RunBatch]:
     """Yield all runs once in batches, shuffled where a generator is given."""
     order = np.arange(len(runs)) if rng is None else rng.permutation(len(runs))
     for start in range(0, len(runs), batch_size):

@@ -1,4 +1,6 @@
-"""From labelled runs to a bundle on disk: vocabulary, network, graph, parity, calibration, threshold; in that order or not at all."""
+"""From labelled runs to a bundle on disk: vocabulary, network, graph, parity, calibration, threshold; in that order or
+not at all.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.training import EpochReport, TrainedNetwork, TrainingSettings, train_network
 from induction.learning.vocabulary import fit_vocabulary
 from monitors.adapter import compile_adapter
-from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, write_bundle
+from monitors.adapter.bounded import bound_text
+from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import conformal_threshold
 from monitors.features.featuriser import Featuriser
@@ -28,7 +31,7 @@ from monitors.features.ngrams import Vocabulary
 from monitors.features.shape import VERSION as SHAPE_VERSION
 from monitors.monitor import Monitor
 from monitors.scorers.onnx_runtime import OnnxScorer
-from monitors.stepview import JsonValue
+from monitors.stepview import JsonValue, to_text
 
 EXAMPLE_CHARS = 2_000
 
@@ -63,7 +66,9 @@ class Split:
     exclude_fold: int | None
 
     def calibrates(self, task: str, fold: int) -> bool:
-        """Return whether a task's runs calibrate: fold K + 1 where fold K is excluded, else a fifth of the tasks by hash."""
+        """Return whether a task's runs calibrate: fold K + 1 where fold K is excluded, else a fifth of the tasks by
+        hash.
+        """
         if self.exclude_fold is None:
             return hash_fold("calibration:" + task) == 0
         return fold == (self.exclude_fold + 1) % N_FOLDS
@@ -78,6 +83,7 @@ def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, pr
 
     Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then nothing is written.
     """
+    check_target(out)
     split = Split(settings.exclude_fold)
     adapter = compile_adapter(corpus.spec)
     progress.stage("Reading runs and choosing n-grams")
@@ -105,8 +111,12 @@ def _score_for_calibration(
     settings: BundleSettings,
     examples: list[JsonValue],
 ) -> list[ScoredRun]:
-    """Return the calibration runs scored by the very graph that will be served, uncalibrated; fill in up to three example raw steps."""
-    blank = CalibrationRecord(runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0)
+    """Return the calibration runs scored by the very graph that will be served, uncalibrated; fill in up to three
+    example raw steps.
+    """
+    blank = CalibrationRecord(
+        runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0
+    )
     manifest = _blank_manifest(settings, blank)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
@@ -123,11 +133,24 @@ def _score_for_calibration(
 
 
 def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) -> Manifest:
-    training = TrainingRecord(corpus="", runs=0, tasks=0, failures=0, preset="default", head="gru", seed=settings.training.seed, epochs=0)
+    training = TrainingRecord(
+        corpus="", runs=0, tasks=0, failures=0, preset="default", head="gru", seed=settings.training.seed, epochs=0
+    )
     return Manifest(
-        name="unsaved", created="", forewarn="", horizon=settings.training.horizon, alpha=settings.alpha, threshold=None, release=None,
-        finest_alpha=1.0, realised_range=(0.0, 0.0), n_symbols=16, shape_version=SHAPE_VERSION, training=training, calibration=calibration,
-    )  # fmt: skip
+        name="unsaved",
+        created="",
+        forewarn="",
+        horizon=settings.training.horizon,
+        alpha=settings.alpha,
+        threshold=None,
+        release=None,
+        finest_alpha=1.0,
+        realised_range=(0.0, 0.0),
+        n_symbols=16,
+        shape_version=SHAPE_VERSION,
+        training=training,
+        calibration=calibration,
+    )
 
 
 def _describe(
@@ -175,6 +198,10 @@ def _describe(
 def _shorten(event: JsonValue) -> JsonValue:
     """Return an example raw step fit to be shown: itself, or its text cut short."""
     if isinstance(event, str):
-        return event[:EXAMPLE_CHARS]
-    text = orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS)
-    return event if len(text) <= EXAMPLE_CHARS else {"shortened": text[:EXAMPLE_CHARS].decode("utf-8", "ignore")}
+        return bound_text(event, EXAMPLE_CHARS)
+    try:
+        if len(orjson.dumps(event)) <= EXAMPLE_CHARS:
+            return event
+    except TypeError:
+        pass  # Lone surrogates and integers beyond 64 bits cannot be written as JSON; as text they can.
+    return {"shortened": bound_text(to_text(event), EXAMPLE_CHARS)}

@@ -20,13 +20,16 @@ IDENTITY = PlattMap(slope=1.0, intercept=0.0)
 
 
 def calibrate(runs: Sequence[ScoredRun], horizon: int) -> CalibrationRecord:
-    """Return the calibration of a monitor from runs scored with IDENTITY maps. Raises TooFewRunsError unless both outcomes occur.
+    """Return the calibration of a monitor from runs scored with IDENTITY maps. Raises TooFewRunsError unless both
+    outcomes occur.
 
     Every raw step's score counts, those in the middle of a turn too; each run weighs the same.
     """
     successes = sorted((run for run in runs if run.success), key=lambda run: float(run.score.max()))
     if not successes or len(successes) == len(runs):
-        raise TooFewRunsError(f"calibration needs runs of both outcomes; its {len(runs)} runs have {len(successes)} successes")
+        raise TooFewRunsError(
+            f"calibration needs runs of both outcomes; its {len(runs)} runs have {len(successes)} successes"
+        )
     weight = np.concatenate([np.full(run.turns.size, 1.0 / run.turns.size) for run in runs])
     risk_label = np.concatenate([risk_labels(run, horizon) for run in runs])
     failure_label = np.concatenate([np.full(run.turns.size, float(not run.success)) for run in runs])
@@ -47,7 +50,8 @@ def risk_labels(run: ScoredRun, horizon: int) -> NDArray[np.float64]:
 
 
 def confident_alpha(n: int, alpha: float, confidence: float | None) -> float:
-    """Return the rate to promise on average so that `alpha` is kept in a share `confidence` of calibrations; `alpha` itself for None.
+    """Return the rate to promise on average so that `alpha` is kept in a share `confidence` of calibrations; `alpha`
+    itself for None.
 
     The realised rate of the k-th smallest of n maxima is Beta(n + 1 - k, k) (Vovk 2012).
     """
@@ -60,7 +64,9 @@ def confident_alpha(n: int, alpha: float, confidence: float | None) -> float:
 
 
 def realised_range(n: int, alpha: float, level: float = 0.9) -> tuple[float, float]:
-    """Return the central range of the realised false-alarm rate over calibration draws: Beta(n + 1 - k, k); (0, 0) if nothing ever alerts."""
+    """Return the central range of the realised false-alarm rate over calibration draws: Beta(n + 1 - k, k); (0, 0) if
+    nothing ever alerts.
+    """
     rank = conformal_rank(n, alpha)
     if rank > n:
         return 0.0, 0.0

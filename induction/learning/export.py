@@ -36,12 +36,15 @@ class _OneStep(nn.Module):
 
 
 def export_graph(network: MonitorNetwork) -> bytes:
-    """Return the ONNX graph of one step with explicit state: dynamic batch B and row count L, float32, the same bytes for the same weights."""
+    """Return the ONNX graph of one step with explicit state: dynamic batch B and row count L, float32, the same bytes
+    for the same weights.
+    """
     network.eval()
     batch, rows = torch.export.Dim("B"), torch.export.Dim("L")
     example = _random_inputs(network, size=3, width=5, seed=0)
     with warnings.catch_warnings():
-        # torch's exporter warns about itself (deprecated internals, axis names that it merges); parity below is the check that counts.
+        # torch's exporter warns about itself (deprecated internals, axis names that it merges); parity below is the
+        # check that counts.
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
@@ -60,7 +63,13 @@ def export_graph(network: MonitorNetwork) -> bytes:
     # The exporter writes source paths and stack traces of this machine into every node.
     del model.metadata_props[:], model.graph.metadata_props[:]
     model.doc_string = ""
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+    for part in (
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+    ):
         part.doc_string = ""
         del part.metadata_props[:]
     graph: bytes = model.SerializeToString(deterministic=True)
@@ -68,7 +77,8 @@ def export_graph(network: MonitorNetwork) -> bytes:
 
 
 def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps: int = 6) -> float:
-    """Return the greatest difference between torch, ONNX Runtime and numpy over a few recurrent steps on fresh random inputs.
+    """Return the greatest difference between torch, ONNX Runtime and numpy over a few recurrent steps on fresh random
+    inputs.
 
     Batches of several sizes are compared, and a batch of N with N batches of one. Raises ParityError above TOLERANCE.
     """
@@ -87,14 +97,21 @@ def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps:
         torch_scores = ScoreBatch(risk.numpy(), failure.numpy(), symbol.numpy(), after.numpy())
         single = [served.step(_take(features, one), state[one : one + 1]) for one in range(7)]
         worst = max(worst, _distance(scores, torch_scores), _distance(scores, reference.step(features, state)))
-        worst = max(worst, *(float(np.abs(part.failure_logit[0] - scores.failure_logit[one])) for one, part in enumerate(single)))
+        worst = max(
+            worst,
+            *(float(np.abs(part.failure_logit[0] - scores.failure_logit[one])) for one, part in enumerate(single)),
+        )
         state = scores.state
     if not worst <= TOLERANCE:
-        raise ParityError(f"torch, ONNX Runtime and numpy differ by {worst:.2e} on random inputs; at most {TOLERANCE:.0e} is allowed")
+        raise ParityError(
+            f"torch, ONNX Runtime and numpy differ by {worst:.2e} on random inputs; at most {TOLERANCE:.0e} is allowed"
+        )
     return worst
 
 
-def _random_inputs(network: MonitorNetwork, *, size: int, width: int, seed: int) -> tuple[FeatureBatch, NDArray[np.float32]]:
+def _random_inputs(
+    network: MonitorNetwork, *, size: int, width: int, seed: int
+) -> tuple[FeatureBatch, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     weights = rng.random((size, width), np.float32)
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)

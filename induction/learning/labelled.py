@@ -1,4 +1,6 @@
-"""Runs with their outcome: raw runs matched with the rows of an outcomes file, or with the outcome that the trace itself states."""
+"""Runs with their outcome: raw runs matched with the rows of an outcomes file, or with the outcome that the trace
+itself states.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class LabelledCorpus:
     outcomes: Path | None
 
     def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
-        """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they are copied.
+        """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they
+        are copied.
 
         Raises NoRunsError if nothing at all matches: the outcomes file and the raw traces are not of one corpus.
         """

@@ -1,8 +1,8 @@
 """The network of a monitor: bag of hashed n-grams → open turn → Gumbel-softmax events → GRU over turns → two logits.
 
-One recurrence, two ways to run it. `forward` takes whole runs: the GRU goes over closed turns, then every raw step is scored from the state
-before its turn and the turn as far as it has come. `step` takes one raw step and an explicit state, and is what is exported. Both give the
-same numbers; a test says so. Left out: anything that looks ahead.
+One recurrence, two ways to run it. `forward` takes whole runs: the GRU goes over closed turns, then every raw step is
+scored from the state before its turn and the turn as far as it has come. `step` takes one raw step and an explicit
+state, and is what is exported. Both give the same numbers; a test says so. Left out: anything that looks ahead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Logits:
     symbols: Tensor
     """[..., K] symbol logits."""
     audit: Tensor
-    """[..., 2] risk and failure logits from the symbol alone: they give the symbols their meaning and are never served."""
+    """[..., 2] risk and failure logits from the symbol alone: they give the symbols their meaning and are never served.
+    """
 
 
 class MonitorNetwork(nn.Module):
@@ -85,10 +86,11 @@ class MonitorNetwork(nn.Module):
     def step(
         self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return risk logit [B], failure logit [B], symbol [B] and next state [B, state_size] of one raw step of each of B runs.
+        """Return risk logit [B], failure logit [B], symbol [B] and next state [B, state_size] of one raw step of each
+        of B runs.
 
-        rows int64 [B, L], weights float32 [B, L], shape float32 [B, N_SHAPE], opens float32 [B], state float32 [B, state_size] =
-        state before the open turn, state after the last raw step, sum of the open turn's bags.
+        rows int64 [B, L], weights float32 [B, L], shape float32 [B, N_SHAPE], opens float32 [B], state float32 [B,
+        state_size] = state before the open turn, state after the last raw step, sum of the open turn's bags.
         """
         hidden = self.size.hidden
         before, last, turn = state[:, :hidden], state[:, hidden : 2 * hidden], state[:, 2 * hidden :]
@@ -107,7 +109,8 @@ class MonitorNetwork(nn.Module):
         return 2 * self.size.hidden + self.size.embedding
 
     def _sum_open_turn(self, bags: Tensor, turn_start: Tensor) -> Tensor:
-        # Sum over the raw steps of the open turn so far = running sum minus the running sum before the turn's first step.
+        # Sum over the raw steps of the open turn so far = running sum minus the running sum before the turn's first
+        # step.
         running = functional.pad(bags.cumsum(1), (0, 0, 1, 0))
         before = torch.gather(running, 1, turn_start[..., None].expand(-1, -1, bags.shape[-1]))
         return running[:, 1:] - before
@@ -123,9 +126,11 @@ class MonitorNetwork(nn.Module):
         return encoded, symbols, (symbols / temperature).softmax(-1)
 
     def _cell(self, inputs: Tensor, before: Tensor) -> Tensor:
-        # torch.nn.GRU's own formula, written out so that single steps and the exported graph share the sequence's weights.
-        from_input = functional.linear(inputs, self.gru.weight_ih_l0, self.gru.bias_ih_l0)
-        from_state = functional.linear(before, self.gru.weight_hh_l0, self.gru.bias_hh_l0)
+        # torch.nn.GRU's own formula, written out so that single steps and the exported graph share the sequence's
+        # weights.
+        weight_input, weight_state, bias_input, bias_state = self.gru.all_weights[0]
+        from_input = functional.linear(inputs, weight_input, bias_input)
+        from_state = functional.linear(before, weight_state, bias_state)
         input_reset, input_update, input_new = from_input.chunk(3, -1)
         state_reset, state_update, state_new = from_state.chunk(3, -1)
         reset = torch.sigmoid(input_reset + state_reset)

@@ -38,7 +38,9 @@ class ScoredRun:
         return int(self.turns[-1])
 
     def closed_turns(self) -> NDArray[np.int64]:
-        """Return the index of the last raw step of every opened turn, in order; what comes before the first action is no turn."""
+        """Return the index of the last raw step of every opened turn, in order; what comes before the first action is
+        no turn.
+        """
         opened = np.flatnonzero(self.actions > 0)
         return np.append(opened[1:] - 1, self.turns.size - 1) if opened.size else np.zeros(0, np.int64)
 
@@ -56,7 +58,9 @@ def score_runs(monitor: Monitor, runs: Iterable[LabelledRun], batch_size: int = 
         states = [monitor.initial_state() for _ in group]
         for index in range(max(len(item.run.events) for item in group)):
             live = [place for place, item in enumerate(group) if index < len(item.run.events)]
-            results = monitor.advance([states[place] for place in live], [group[place].run.events[index] for place in live])
+            results = monitor.advance(
+                [states[place] for place in live], [group[place].run.events[index] for place in live]
+            )
             for place, (state, verdict) in zip(live, results, strict=True):
                 states[place] = state
                 group[place].verdicts.append(verdict)
@@ -67,7 +71,9 @@ def _to_scored(item: _Open) -> ScoredRun:
     verdicts = item.verdicts
     answered, replied = [], False
     for verdict in verdicts:
-        replied = (replied and verdict.view.actions == 0) or is_present(verdict.view.result) or bool(verdict.view.observation)
+        replied = (
+            (replied and verdict.view.actions == 0) or is_present(verdict.view.result) or bool(verdict.view.observation)
+        )
         answered.append(replied)
     return ScoredRun(
         item.run.run,

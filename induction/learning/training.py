@@ -1,4 +1,6 @@
-"""Fitting the network: competing losses, annealed Gumbel noise, early stopping on tasks held out of the training runs."""
+"""Fitting the network: competing losses, annealed Gumbel noise, early stopping on tasks held out of the
+training runs.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ def train_network(
         loss = _fit_epoch(network, optimiser, fit, settings, temperature, rng)
         validation_loss, validation_auprc = _validate(network, validation, settings)
         seconds = time.monotonic() - started
-        history.append(EpochReport(epoch, loss, validation_loss, validation_auprc, seconds / epoch * (settings.max_epochs - epoch)))
+        history.append(
+            EpochReport(epoch, loss, validation_loss, validation_auprc, seconds / epoch * (settings.max_epochs - epoch))
+        )
         report(history[-1])
         if validation_loss < best_loss:
             best_loss, best_epoch = validation_loss, epoch
@@ -105,12 +109,15 @@ def check_outcomes(runs: Sequence[FeaturedRun]) -> None:
     failures = sum(not run.success for run in runs)
     if min(failures, len(runs) - failures) < 10:
         raise TooFewRunsError(
-            f"training needs at least 10 failed and 10 successful runs; there are {failures} failed and {len(runs) - failures} successful"
+            "training needs at least 10 failed and 10 successful runs; "
+            f"there are {failures} failed and {len(runs) - failures} successful"
         )
 
 
 def split_by_task(runs: Sequence[FeaturedRun], share: float, seed: int) -> tuple[list[FeaturedRun], list[FeaturedRun]]:
-    """Return (rest, held out): whole tasks, chosen by a hash of seed and task id; both sides keep at least one run of each outcome."""
+    """Return (rest, held out): whole tasks, chosen by a hash of seed and task id; both sides keep at least one run of
+    each outcome.
+    """
 
     def rank(task: str) -> str:
         return hashlib.sha256(f"{seed}:{task}".encode("utf-8", "replace")).hexdigest()
@@ -124,7 +131,9 @@ def split_by_task(runs: Sequence[FeaturedRun], share: float, seed: int) -> tuple
         held.add(task)
     rest = [run for run in runs if run.task not in held]
     if len({run.success for run in rest}) < 2:
-        raise TooFewRunsError(f"{len(tasks)} tasks are too few to hold some out for early stopping with both outcomes on each side")
+        raise TooFewRunsError(
+            f"{len(tasks)} tasks are too few to hold some out for early stopping with both outcomes on each side"
+        )
     return rest, [run for run in runs if run.task in held]
 
 
@@ -151,7 +160,9 @@ def _fit_epoch(
 
 def _training_loss(logits: Logits, batch: RunBatch, settings: TrainingSettings, temperature: float) -> Tensor:
     main = _served_loss(logits, batch, settings)
-    audit = _weighted_bce(logits.audit[..., 0], batch.risk, batch) + _weighted_bce(logits.audit[..., 1], batch.failure, batch)
+    audit = _weighted_bce(logits.audit[..., 0], batch.risk, batch) + _weighted_bce(
+        logits.audit[..., 1], batch.failure, batch
+    )
     probabilities = (logits.symbols[batch.valid] / temperature).softmax(-1)
     step_entropy = -(probabilities * probabilities.clamp_min(1e-8).log()).sum(-1).mean()
     mean = probabilities.mean(0)

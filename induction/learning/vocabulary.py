@@ -1,4 +1,6 @@
-"""Which word n-grams a monitor knows: those that several tasks use, with their inverse document frequency over raw steps."""
+"""Which word n-grams a monitor knows: those that several tasks use, with their inverse document frequency over raw
+steps.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,14 @@ MAX_ROWS = 1 << 15
 """Rows kept, the most frequent first: 32,768 rows of 32 float32 are 4 MB of graph."""
 
 
-def fit_vocabulary(runs: Iterable[LabelledRun], adapter: Adapter, *, min_tasks: int = 3, max_rows: int = MAX_ROWS) -> Vocabulary:
-    """Return the n-grams that occur in at least `min_tasks` tasks, at most `max_rows` of them, weighted ln((1 + n) / (1 + df)) + 1.
+def fit_vocabulary(
+    runs: Iterable[LabelledRun], adapter: Adapter, *, min_tasks: int = 3, max_rows: int = MAX_ROWS
+) -> Vocabulary:
+    """Return the n-grams that occur in at least `min_tasks` tasks, at most `max_rows` of them, weighted ln((1 + n) / (1
+    + df)) + 1.
 
-    Names and ids of one customer or one task never become features that way. Document = raw step. With few tasks (under 30) two are enough.
+    Names and ids of one customer or one task never become features that way. Document = raw step. With few tasks (under
+    30) two are enough.
     """
     steps_with = np.zeros(N_SLOTS, np.int64)
     seen_by_task: dict[str, NDArray[np.bool_]] = {}

@@ -1,4 +1,6 @@
-"""Adapters: declarative, versioned specs that turn raw steps into StepViews. No code in a spec, no regular expressions, bounded work."""
+"""Adapters: declarative, versioned specs that turn raw steps into StepViews. No code in a spec, no regular expressions,
+bounded work.
+"""
 
 from __future__ import annotations
 

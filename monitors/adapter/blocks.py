@@ -8,8 +8,8 @@ from monitors.adapter.spec import Blocks
 def split_blocks(text: str, blocks: Blocks) -> list[str]:
     """Return the raw steps of a whole text run: a block starts at each line that starts with one of the literals.
 
-    Text before the first block is a raw step of its own where it is not blank. What follows a blank line inside a block, where the
-    spec says so, stays out of the block.
+    Text before the first block is a raw step of its own where it is not blank. What follows a blank line inside a
+    block, where the spec says so, stays out of the block.
     """
     found: list[list[str]] = []
     for line in text.splitlines():
@@ -21,9 +21,11 @@ def split_blocks(text: str, blocks: Blocks) -> list[str]:
 
 
 def read_block(text: str, blocks: Blocks) -> dict[str, str]:
-    """Return the sections of one block: the literal, without its colon, → the text after it, stripped; text before any under "".
+    """Return the sections of one block: the literal, without its colon, → the text after it, stripped; text before any
+    under "".
 
-    A block that holds several literals (an agent that posts action and answer together) gives several sections; a repeated one is joined.
+    A block that holds several literals (an agent that posts action and answer together) gives several sections; a
+    repeated one is joined.
     """
     sections: dict[str, list[str]] = {}
     current = sections.setdefault("", [])
@@ -32,8 +34,8 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
         opener = next((literal for literal in blocks.opens if line.startswith(literal)), None)
         if opener is not None:
             current = sections.setdefault(section_key(opener), [])
-            line, ended = line[len(opener) :], False
-            current.append(line)
+            current.append(line[len(opener) :])
+            ended = False
             continue
         ended = ended or (blocks.ends_at_blank_line and bool(current) and not line.strip())
         if not ended:
@@ -42,7 +44,9 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
 
 
 def section_key(literal: str) -> str:
-    """Return the key under which a literal's section stands: the literal without trailing colon and surrounding spaces."""
+    """Return the key under which a literal's section stands: the literal without trailing colon and
+    surrounding spaces.
+    """
     return literal.strip().removesuffix(":").strip()
 
 

@@ -18,7 +18,9 @@ def bound_text(text: str, max_chars: int) -> str:
 
 
 def bound_value(value: JsonValue, limits: Limits) -> JsonValue:
-    """Return a copy that keeps to the limits: what lies deeper or further is left out, numbers beyond 64 bits become text."""
+    """Return a copy that keeps to the limits: what lies deeper or further is left out, numbers beyond 64 bits become
+    text.
+    """
     if isinstance(value, str):
         return bound_text(value, limits.max_text_chars)
     budget = [MAX_NODES, limits.max_text_chars]

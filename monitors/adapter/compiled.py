@@ -1,4 +1,6 @@
-"""An adapter ready to run: a spec compiled to plain closures. Total (never raises on data), deterministic, linear in the step's size."""
+"""An adapter ready to run: a spec compiled to plain closures. Total (never raises on data), deterministic, linear in
+the step's size.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ class Adapter:
     def view(self, raw_step: JsonValue) -> tuple[StepView, bool]:
         """Return the StepView of a raw step, and whether a case of the spec knew it.
 
-        An unknown shape gives what `otherwise` finds, `False`, and no action. Never raises, whatever the raw step holds.
+        An unknown shape gives what `otherwise` finds, `False`, and no action. Never raises, whatever the raw step
+        holds.
         """
         step = self._to_object(raw_step)
         if isinstance(step, dict) and len(step) == 1 and isinstance(step.get("start"), dict):
@@ -80,7 +83,9 @@ class Adapter:
         return raw_step
 
     def _read(self, step: JsonValue, fields: _CompiledFields, acts: bool) -> StepView:
-        tools = [text for text in (to_text(value) for value in _gather(fields.tool, step)) if text]
+        tools = [
+            text for text in (to_text(bound_value(value, self._limits)) for value in _gather(fields.tool, step)) if text
+        ]
         result = self._value(_gather(fields.result, step), "result")
         return StepView(
             metadata={name: self._text(read(step))[:200] for name, read in fields.metadata if read(step)},
@@ -111,7 +116,7 @@ class Adapter:
 
     def _value(self, values: list[JsonValue], field: str) -> JsonValue:
         kept = [self._cut_value(bound_value(value, self._limits), field) for value in values if value is not None]
-        if not kept:
+        if all(value == "" for value in kept):
             return None
         return kept[0] if len(kept) == 1 else kept
 
@@ -144,7 +149,9 @@ def _gather(reads: tuple[Read, ...], step: JsonValue) -> list[JsonValue]:
 
 
 def _compile_case(case: Case, limits: Limits) -> _CompiledCase:
-    return _CompiledCase(tuple(compile_conditions(case.when, limits.max_items)), case.acts, _compile_fields(case.fields, limits))
+    return _CompiledCase(
+        tuple(compile_conditions(case.when, limits.max_items)), case.acts, _compile_fields(case.fields, limits)
+    )
 
 
 def _compile_fields(fields: Fields, limits: Limits) -> _CompiledFields:

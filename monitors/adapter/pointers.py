@@ -22,7 +22,8 @@ def join_pointer(segments: tuple[str, ...]) -> str:
 
 
 def compile_pointer(pointer: str, max_items: int) -> Resolve:
-    """Return a function giving every value that the pointer names in a document, in document order; [] where it names none.
+    """Return a function giving every value that the pointer names in a document, in document order; [] where it names
+    none.
 
     A `*` walks at most `max_items` items of a list; a digit segment indexes a list. Wrong shapes give no value.
     """
@@ -35,7 +36,12 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
                     if segment not in value:
                         return []
                     value = value[segment]
-                elif isinstance(value, list) and segment.isascii() and segment.isdigit() and int(segment[:9]) < len(value):
+                elif (
+                    isinstance(value, list)
+                    and segment.isascii()
+                    and segment.isdigit()
+                    and int(segment[:9]) < len(value)
+                ):
                     value = value[int(segment)]
                 else:
                     return []
@@ -69,7 +75,7 @@ def iter_items(pointer: str, max_items: int) -> tuple[Resolve, str]:
 
 def is_present(value: JsonValue) -> bool:
     """Return whether a value says anything: not null, not an empty text, list or object."""
-    return value is not None and value != "" and value != [] and value != {}
+    return value not in (None, "", [], {})
 
 
 def is_same(left: JsonValue, right: JsonValue) -> bool:
@@ -78,7 +84,9 @@ def is_same(left: JsonValue, right: JsonValue) -> bool:
 
 
 def compile_conditions(conditions: dict[str, list[JsonValue]], max_items: int) -> list[Callable[[JsonValue], bool]]:
-    """Return one test per pointer: some value there is among the allowed ones, or, with none listed, some value is present."""
+    """Return one test per pointer: some value there is among the allowed ones, or, with none listed, some value is
+    present.
+    """
     return list(_compile_each(conditions, max_items))
 
 

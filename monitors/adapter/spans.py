@@ -55,7 +55,8 @@ def _resource_attributes(group: dict[str, Any]) -> dict[str, JsonValue]:
 
 
 def _attributes(owner: dict[str, Any]) -> dict[str, JsonValue]:
-    """Return the attributes of a span, event or resource; ones that are a plain object already are taken as they are.
+    """Return the attributes of a span, event or resource; ones that are a plain object already are taken as
+    they are.
     """
     raw_attributes = owner.get("attributes")
     if isinstance(raw_attributes, dict):

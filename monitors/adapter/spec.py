@@ -1,7 +1,8 @@
 """The adapter spec, format 1: the document itself, how it is read, and what may be wrong with it.
 
-All pointers are RFC 6901 JSON pointers in which `*` stands for every item of a list. Nothing in a spec is evaluated: paths, literals and
-templates made of literals are the whole language, so the cost of a step is bounded by its size and by `limits`.
+All pointers are RFC 6901 JSON pointers in which `*` stands for every item of a list. Nothing in a spec is evaluated:
+paths, literals and templates made of literals are the whole language, so the cost of a step is bounded by its size and
+by `limits`.
 """
 
 from __future__ import annotations
@@ -42,13 +43,20 @@ class Selector(_Part):
     """Where a field's value stands in a raw step, and how it is taken out of its text."""
 
     path: Pointer
-    where: Conditions | None = Field(None, description="Pointers inside the item of the last '*' and the values they may have; [] = present and not empty.")
-    decode: Literal["json"] | None = Field(None, description="A string that holds JSON is parsed; one that does not parse stays text.")
+    where: Conditions | None = Field(
+        None,
+        description="Pointers inside the last '*' item and the values they may have; [] = present and not empty.",
+    )
+    decode: Literal["json"] | None = Field(
+        None, description="A string that holds JSON is parsed; one that does not parse stays text."
+    )
     template: Annotated[str, AfterValidator(_check_template)] | None = Field(
         None, description="Literals around {name}, {args}, {result}; the whole text must match."
     )
     take: Literal["name", "args", "result"] | None = Field(None, description="The template's part that is the value.")
-    name: str | None = Field(None, description="Only for metadata: the entry's name; the last path segment if left out.")
+    name: str | None = Field(
+        None, description="Only for metadata: the entry's name; the last path segment if left out."
+    )
 
     @model_validator(mode="after")
     def _template_has_take(self) -> Selector:
@@ -60,7 +68,9 @@ class Selector(_Part):
 
 
 class Fields(_Part):
-    """Selectors for each StepView field. Text fields join what several selectors give; args and result become a list."""
+    """Selectors for each StepView field. Text fields join what several selectors give; args and result
+    become a list.
+    """
 
     metadata: tuple[Selector, ...] = ()
     observation: tuple[Selector, ...] = ()
@@ -97,12 +107,22 @@ class Outcome(_Part):
 class Source(_Part):
     """Where runs and raw steps stand in files. Used offline only."""
 
-    container: Literal["json", "text", "otlp"] = Field("json", description="json covers JSONL, read as the list of its lines' values.")
-    runs: tuple[Pointer, ...] = Field(("",), min_length=1, description="Alternatives: the first that exists in a file. '' = the document.")
+    container: Literal["json", "text", "otlp"] = Field(
+        "json", description="json covers JSONL, read as the list of its lines' values."
+    )
+    runs: tuple[Pointer, ...] = Field(
+        ("",), min_length=1, description="Alternatives: the first that exists in a file. '' = the document."
+    )
     events: tuple[Pointer, ...] = Field(("",), min_length=1, description="Inside a run, alternatives likewise.")
-    group_by: Pointer | None = Field(None, description="Inside an event: runs are groups of events with an equal value here.")
-    order_by: Pointer | None = Field(None, description="Inside an event: a group's events are sorted by this value, stably.")
-    start: tuple[Pointer, ...] = Field((), description="Inside a run, known before its first step: the first raw step is {'start': {...}}.")
+    group_by: Pointer | None = Field(
+        None, description="Inside an event: runs are groups of events with an equal value here."
+    )
+    order_by: Pointer | None = Field(
+        None, description="Inside an event: a group's events are sorted by this value, stably."
+    )
+    start: tuple[Pointer, ...] = Field(
+        (), description="Inside a run, known before its first step: the first raw step is {'start': {...}}."
+    )
     run_id: Pointer | None = None
     task_id: Pointer | None = None
     outcome: Outcome | None = None
@@ -115,7 +135,9 @@ class Event(_Part):
     blocks: Blocks | None = None
     time: Pointer | None = None
     cases: tuple[Case, ...] = Field(min_length=1)
-    otherwise: Fields = Field(default_factory=Fields, description="No case matched: read this, and count the step as unknown.")
+    otherwise: Fields = Field(
+        default_factory=Fields, description="No case matched: read this, and count the step as unknown."
+    )
 
     @model_validator(mode="after")
     def _text_has_blocks(self) -> Event:
@@ -127,8 +149,12 @@ class Event(_Part):
 class Status(_Part):
     """How a status is derived where the format states none."""
 
-    error_if: Conditions = Field(default_factory=dict, description="Any of these pointers having one of its values means error.")
-    error_text: tuple[str, ...] = Field((), description="Any of these, anywhere in the result, in any letter case, means error.")
+    error_if: Conditions = Field(
+        default_factory=dict, description="Any of these pointers having one of its values means error."
+    )
+    error_text: tuple[str, ...] = Field(
+        (), description="Any of these, anywhere in the result, in any letter case, means error."
+    )
     ok_if_result: bool = Field(False, description="A raw step with a result and no sign of error is ok.")
 
 
@@ -179,7 +205,9 @@ def read_spec(path: Path) -> AdapterSpec:
     try:
         raw_spec = orjson.loads(path.read_bytes())
     except FileNotFoundError:
-        raise AdapterError(str(path), [Fault("", "there is no such file; `forewarn induce RAW --out FILE` makes one")]) from None
+        raise AdapterError(
+            str(path), [Fault("", "there is no such file; `forewarn induce RAW --out FILE` makes one")]
+        ) from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise AdapterError(str(path), [Fault("", f"cannot be read as JSON: {error}")]) from None
     return parse_spec(raw_spec, str(path))

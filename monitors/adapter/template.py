@@ -6,11 +6,14 @@ PARTS = ("name", "args", "result")
 
 
 def parse_template(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the literals and the part names of a template: n parts between n + 1 literals (the first and the last may be empty).
+    """Return the literals and the part names of a template: n parts between n + 1 literals (the first and the last may
+    be empty).
 
     Raises ValueError for unknown or repeated parts, and where two parts have no literal between them.
     """
-    literals, names, rest = [], [], template
+    literals: list[str] = []
+    names: list[str] = []
+    rest = template
     while "{" in rest:
         literal, _, tail = rest.partition("{")
         name, closed, rest = tail.partition("}")
@@ -26,7 +29,9 @@ def parse_template(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def match_template(literals: tuple[str, ...], names: tuple[str, ...], text: str) -> dict[str, str] | None:
-    """Return the text of each part, stripped, or None if the whole text does not match. First occurrence of each literal wins."""
+    """Return the text of each part, stripped, or None if the whole text does not match. First occurrence of each
+    literal wins.
+    """
     text = text.strip()
     if not text.startswith(literals[0]) or not text.endswith(literals[-1]):
         return None

@@ -1,8 +1,18 @@
-"""Bundles: a monitor on disk, a folder of readable JSON beside plain arrays and one ONNX graph. No pickle, nothing evaluated."""
+"""Bundles: a monitor on disk, a folder of readable JSON beside plain arrays and one ONNX graph. No pickle, nothing
+evaluated.
+"""
 
 from __future__ import annotations
 
-from monitors.bundle.folder import read_manifest, verify_files, write_bundle
+from monitors.bundle.folder import check_target, read_manifest, verify_files, write_bundle
 from monitors.bundle.manifest import CalibrationRecord, Manifest, TrainingRecord
 
-__all__ = ["CalibrationRecord", "Manifest", "TrainingRecord", "read_manifest", "verify_files", "write_bundle"]
+__all__ = [
+    "CalibrationRecord",
+    "Manifest",
+    "TrainingRecord",
+    "check_target",
+    "read_manifest",
+    "verify_files",
+    "write_bundle",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -27,7 +26,9 @@ FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return a bundle's manifest. Raises BundleError for a folder that has none, BundleVersionError for a newer format."""
+    """Return a bundle's manifest. Raises BundleError for a folder that has none, BundleVersionError for a
+    newer format.
+    """
     path = folder / MANIFEST
     try:
         raw_manifest = orjson.loads(path.read_bytes())
@@ -35,8 +36,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}; `forewarn train` makes one") from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise BundleError(f"{path} cannot be read: {error}") from None
-    if isinstance(raw_manifest, dict) and isinstance(raw_manifest.get("format"), int) and raw_manifest["format"] > FORMAT:
-        raise BundleVersionError(f"{folder} has bundle format {raw_manifest['format']}; this forewarn reads up to {FORMAT}: upgrade it")
+    if (
+        isinstance(raw_manifest, dict)
+        and isinstance(raw_manifest.get("format"), int)
+        and raw_manifest["format"] > FORMAT
+    ):
+        raise BundleVersionError(
+            f"{folder} has bundle format {raw_manifest['format']}; this forewarn reads up to {FORMAT}: upgrade it"
+        )
     try:
         return Manifest.model_validate(raw_manifest)
     except ValidationError as error:
@@ -46,7 +53,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Check that every file is there with the manifest's hash. Raises BundleTamperedError naming the first that is not."""
+    """Check that every file is there with the manifest's hash. Raises BundleTamperedError naming the first
+    that is not.
+    """
     for name in FILES:
         expected = manifest.files.get(name)
         if expected is None:
@@ -56,7 +65,9 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
         except OSError as error:
             raise BundleTamperedError(f"{folder / name} cannot be read: {error}") from None
         if actual != expected:
-            raise BundleTamperedError(f"{folder / name} is not the file that the manifest names (SHA-256 {actual[:12]}…)")
+            raise BundleTamperedError(
+                f"{folder / name} is not the file that the manifest names (SHA-256 {actual[:12]}…)"
+            )
 
 
 def write_bundle(
@@ -71,16 +82,16 @@ def write_bundle(
 
     Raises BundleError if `folder` exists and is no bundle: nothing of somebody else's is ever overwritten.
     """
-    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise BundleError(f"{folder} exists and is no bundle: name another folder")
+    check_target(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = new.with_name(new.name + "-old")
     try:
         new.chmod(0o755)
         (new / ADAPTER).write_bytes(spec.to_json())
         (new / GRAPH).write_bytes(graph)
         with (new / VOCABULARY).open("wb") as file:
-            np.savez(file, allow_pickle=False, **vocabulary)  # type: ignore[arg-type]
+            np.savez(file, allow_pickle=False, **vocabulary)
         (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in FILES}
         manifest = manifest.model_copy(update={"files": hashes})
@@ -88,8 +99,26 @@ def write_bundle(
             orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         )
         if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(new, folder)
+            folder.replace(old)
+        new.replace(folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        for left_over in (new, old):
+            shutil.rmtree(left_over, ignore_errors=True)
     return manifest
+
+
+def check_target(folder: Path) -> None:
+    """Raise BundleError unless a bundle may be written here: nothing there, an empty folder, or a bundle."""
+    is_empty_folder = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty_folder and not _holds_bundle(folder):
+        raise BundleError(f"{folder} exists and is no bundle: name another folder")
+
+
+def _holds_bundle(folder: Path) -> bool:
+    # Other programs call a file manifest.json too: only one that names the files of a bundle is ours to replace.
+    try:
+        raw_manifest = orjson.loads((folder / MANIFEST).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    files = raw_manifest.get("files") if isinstance(raw_manifest, dict) else None
+    return isinstance(files, dict) and GRAPH in files and "format" in raw_manifest

@@ -36,8 +36,12 @@ class CalibrationRecord(_Record):
 
     runs: int
     tasks: int
-    success_maxima: list[float] = Field(description="Greatest score of each successful calibration run, ascending: every threshold comes from here.")
-    success_turns: list[int] = Field(description="Turns of the same runs in the same order: the floor of the step index alone.")
+    success_maxima: list[float] = Field(
+        description="Greatest score of each successful calibration run, ascending: every threshold comes from here."
+    )
+    success_turns: list[int] = Field(
+        description="Turns of the same runs in the same order: the floor of the step index alone."
+    )
     risk: PlattMap
     failure: PlattMap
     base_risk: float = Field(ge=0, le=1, description="Mean label of the risk over calibration steps.")
@@ -52,23 +56,36 @@ class Manifest(_Record):
     forewarn: str
     horizon: int = Field(ge=0, description="h, in turns.")
     alpha: float = Field(gt=0, lt=1, description="Promised share of successful runs that ever alert.")
-    confidence: float | None = Field(None, description="Share of calibrations in which alpha is kept; null = on average over them.")
-    threshold: float | None = Field(description="On the raw failure logit, strictly above alerts; null = the runs are too few for alpha, never alerts.")
+    confidence: float | None = Field(
+        None, description="Share of calibrations in which alpha is kept; null = on average over them."
+    )
+    threshold: float | None = Field(
+        description="On the raw failure logit, strictly above alerts; null = too few runs for alpha, never alerts."
+    )
     release: float | None = Field(description="An episode ends at or below this.")
-    finest_alpha: float = Field(description="1 / (n + 1): the smallest promise that n successful calibration runs support.")
-    realised_range: tuple[float, float] = Field(description="90 % range of the realised false-alarm rate over calibration draws (Beta).")
+    finest_alpha: float = Field(
+        description="1 / (n + 1): the smallest promise that n successful calibration runs support."
+    )
+    realised_range: tuple[float, float] = Field(
+        description="90 % range of the realised false-alarm rate over calibration draws (Beta)."
+    )
     min_turns: int = 0
     n_symbols: int
     shape_version: int
     training: TrainingRecord
     calibration: CalibrationRecord
     metrics: dict[str, float] = Field(default_factory=dict)
-    tasks: list[str] = Field(default_factory=list, description="Digests of the tasks used for training or calibration: never evaluate on them.")
+    tasks: list[str] = Field(
+        default_factory=list,
+        description="Digests of the tasks used for training or calibration: never evaluate on them.",
+    )
     files: dict[str, str] = Field(default_factory=dict, description="File name → SHA-256.")
 
     def summary(self) -> dict[str, Any]:
         """Return what a person or a program asks first, without the long lists."""
-        record = self.model_dump(mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}})
+        record = self.model_dump(
+            mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}}
+        )
         record["calibration"]["successes"] = len(self.calibration.success_maxima)
         return record
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 
 def choose_cache_dir() -> None:
-    """Point numba's cache at a folder that this user can write, unless NUMBA_CACHE_DIR says where. Call before numba is first imported.
+    """Point numba's cache at a folder that this user can write, unless NUMBA_CACHE_DIR says where. Call before numba is
+    first imported.
 
-    numba tries the code's own `__pycache__`, then the user's cache folder; with neither writable it refuses to compile cached kernels at all.
-    A folder of our own under the temporary directory is the last resort; it must belong to this user alone, since cached code is executed.
+    numba tries the code's own `__pycache__`, then the user's cache folder; with neither writable it refuses to compile
+    cached kernels at all. A folder of our own under the temporary directory is the last resort; it must belong to this
+    user alone, since cached code is executed.
     """
     if os.environ.get("NUMBA_CACHE_DIR"):
         return

@@ -48,7 +48,9 @@ class FeatureBatch:
 
 
 class Featuriser:
-    """Turns one raw step at a time into numbers; all that it remembers of a run is the memory that it is given and gives back."""
+    """Turns one raw step at a time into numbers; all that it remembers of a run is the memory that it is given and
+    gives back.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -58,7 +60,9 @@ class Featuriser:
         return np.zeros(MEMORY_SIZE, np.int64)
 
     def step(self, view: StepView, memory: NDArray[np.int64]) -> StepFeatures:
-        """Return the numbers of one raw step after the steps that `memory` has seen. `memory` stays as it is. Uses nothing later."""
+        """Return the numbers of one raw step after the steps that `memory` has seen. `memory` stays as it is. Uses
+        nothing later.
+        """
         text, ends = encode_fields(view)
         after = memory.copy()
         update_memory(after, text, ends, view.actions, view.status in ERROR_STATUSES)
@@ -71,7 +75,9 @@ class Featuriser:
 
 
 def encode_fields(view: StepView) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return a StepView's text fields as UTF-8 bytes, one after the other, and where each ends (int64 [5], order of NGRAM_FIELDS)."""
+    """Return a StepView's text fields as UTF-8 bytes, one after the other, and where each ends (int64 [5], order of
+    NGRAM_FIELDS).
+    """
     parts = [to_text(getattr(view, name)).encode("utf-8", "replace") for name in NGRAM_FIELDS]
     ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
     return np.frombuffer(b"".join(parts), np.uint8), ends

@@ -1,8 +1,8 @@
 """Hashed word n-grams of a raw step, weighted and normalised per field, by one compiled pass over its bytes.
 
-A word is a run of ASCII letters (lower-cased), digits, '_' and bytes of multi-byte characters. Word 1- and 2-grams hash (FNV-1a, a seed for
-each field) into a table of slots; a slot that training kept names a row of the embedding. Weights are (1 + ln tf) * idf, L2-normalised per
-raw step and field: a field that has any known n-gram has length 1.
+A word is a run of ASCII letters (lower-cased), digits, '_' and bytes of multi-byte characters. Word 1- and 2-grams hash
+(FNV-1a, a seed for each field) into a table of slots; a slot that training kept names a row of the embedding. Weights
+are (1 + ln tf) * idf, L2-normalised per raw step and field: a field that has any known n-gram has length 1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ MAX_WORDS = 4_096
 
 @njit(cache=True, nogil=True)
 def hash_ngrams(text: NDArray[np.uint8], seed: int, out: NDArray[np.int64]) -> int:
-    """Write the slots of all word 1- and 2-grams of one field into `out` (int64, at least 2 * MAX_WORDS long); return how many."""
+    """Write the slots of all word 1- and 2-grams of one field into `out` (int64, at least 2 * MAX_WORDS long); return
+    how many.
+    """
     n_out = 0
     n_words = 0
     basis = np.uint32(2166136261) ^ np.uint32(seed * 40503 + 1)
@@ -70,7 +72,7 @@ def _slot(value: np.uint32) -> int:
     mixed ^= mixed >> np.uint32(13)
     mixed = np.uint32(mixed * np.uint32(0xC2B2AE35))
     mixed ^= mixed >> np.uint32(16)
-    return np.int64(mixed & np.uint32(N_SLOTS - 1))
+    return int(mixed & np.uint32(N_SLOTS - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -82,7 +84,8 @@ def weigh_ngrams(
     rows: NDArray[np.int32],
     weights: NDArray[np.float32],
 ) -> int:
-    """Write (row, weight) of all known n-grams of one raw step, its fields concatenated in `text` and ending at `ends`; return how many.
+    """Write (row, weight) of all known n-grams of one raw step, its fields concatenated in `text` and ending at `ends`;
+    return how many.
 
     `rows` and `weights` need room for 2 * MAX_WORDS entries a field. Rows may repeat over fields, never inside one.
     """
@@ -126,7 +129,9 @@ def weigh_ngrams(
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The n-grams that training kept: slot → row (int32 [N_SLOTS], -1 = unknown) and each row's idf (float32 [n_rows], > 0)."""
+    """The n-grams that training kept: slot → row (int32 [N_SLOTS], -1 = unknown) and each row's idf (float32 [n_rows],
+    > 0).
+    """
 
     row_of_slot: NDArray[np.int32]
     idf: NDArray[np.float32]
@@ -145,8 +150,14 @@ class Vocabulary:
 
     @staticmethod
     def from_arrays(slots: NDArray[np.int32], idf: NDArray[np.float32]) -> Vocabulary:
-        """Return the vocabulary whose row i is slot `slots[i]` with weight `idf[i]`. Raises ValueError for arrays that do not fit."""
-        if slots.shape != idf.shape or slots.ndim != 1 or (slots.size and not (0 <= slots.min() and slots.max() < N_SLOTS)):
+        """Return the vocabulary whose row i is slot `slots[i]` with weight `idf[i]`. Raises ValueError for arrays that
+        do not fit.
+        """
+        if (
+            slots.shape != idf.shape
+            or slots.ndim != 1
+            or (slots.size and not (slots.min() >= 0 and slots.max() < N_SLOTS))
+        ):
             raise ValueError("a vocabulary needs equally long slots (0 … N_SLOTS - 1) and idf")
         row_of_slot = np.full(N_SLOTS, -1, np.int32)
         row_of_slot[slots] = np.arange(slots.size, dtype=np.int32)

@@ -1,7 +1,8 @@
 """Run-shape numbers: what a run looks like so far without its words, from a small memory that each raw step updates.
 
-Lengths, errors, repeats, streaks and counts, all causal: they use this raw step and earlier ones only, and the open turn as far as it has
-come. The memory is int64 [MEMORY_SIZE]; one raw step costs the same at step 10 and at step 10,000.
+Lengths, errors, repeats, streaks and counts, all causal: they use this raw step and earlier ones only, and the open
+turn as far as it has come. The memory is int64 [MEMORY_SIZE]; one raw step costs the same at step 10 and at step
+10,000.
 """
 
 from __future__ import annotations
@@ -23,32 +24,34 @@ RING = 16
 # Places in the memory. The open turn's part is cleared when a turn opens.
 (
     TURNS, STEPS, OPEN_STEPS, OPEN_ACTION_CHARS, OPEN_ARGS_CHARS, OPEN_RESULT_CHARS, OPEN_OBSERVATION_CHARS, OPEN_ERROR,
-    OPEN_QUESTIONS, OPEN_CALL_REPEATS, OPEN_RESULT_REPEATS, OPEN_ANSWERED, OPEN_CALLS, ERRORS, ERROR_STREAK, LAST_ERROR_TURN,
-    CALL_REPEATS, RESULT_REPEATS, TOOL, TOOL_STREAK, TOOLS_SEEN, CALLS, ACTION_CHARS, RESULT_CHARS, OBSERVATION_CHARS, TALKS,
-    FAILED_CALL, FAILED_REPEATS, CALL_PLACE, RESULT_PLACE,
+    OPEN_QUESTIONS, OPEN_CALL_REPEATS, OPEN_RESULT_REPEATS, OPEN_ANSWERED, OPEN_CALLS, ERRORS, ERROR_STREAK,
+    LAST_ERROR_TURN, CALL_REPEATS, RESULT_REPEATS, TOOL, TOOL_STREAK, TOOLS_SEEN, CALLS, ACTION_CHARS, RESULT_CHARS,
+    OBSERVATION_CHARS, TALKS, FAILED_CALL, FAILED_REPEATS, CALL_PLACE, RESULT_PLACE,
 ) = range(30)  # fmt: skip
 CALL_RING = 30
 RESULT_RING = CALL_RING + RING
 MEMORY_SIZE = RESULT_RING + RING
 
 SHAPE_NAMES = (
-    "turns", "steps_in_turn", "action_chars", "args_chars", "result_chars", "observation_chars", "error_now", "errors", "error_share",
-    "error_streak", "turns_since_error", "call_repeats_now", "call_repeats", "result_repeats_now", "result_repeats", "tool_streak",
-    "distinct_tools", "calls", "talks", "call_share", "questions", "answered", "calls_in_turn", "all_action_chars", "all_result_chars",
-    "all_observation_chars", "failed_repeats", "prelude",
+    "turns", "steps_in_turn", "action_chars", "args_chars", "result_chars", "observation_chars", "error_now", "errors",
+    "error_share", "error_streak", "turns_since_error", "call_repeats_now", "call_repeats", "result_repeats_now",
+    "result_repeats", "tool_streak", "distinct_tools", "calls", "talks", "call_share", "questions", "answered",
+    "calls_in_turn", "all_action_chars", "all_result_chars", "all_observation_chars", "failed_repeats", "prelude",
 )  # fmt: skip
 N_SHAPE = len(SHAPE_NAMES)
 
 
 @njit(cache=True, nogil=True)
 def hash_bytes(text: NDArray[np.uint8]) -> int:
-    """Return a 62-bit hash of some bytes, 0 only for none (FNV-1a, 64 bit, two bits dropped so that it fits a signed integer)."""
+    """Return a 62-bit hash of some bytes, 0 only for none (FNV-1a, 64 bit, two bits dropped so that it fits a signed
+    integer).
+    """
     if text.size == 0:
         return 0
     value = np.uint64(14695981039346656037)
     for byte in text:
         value = np.uint64((value ^ np.uint64(byte)) * np.uint64(1099511628211))
-    return np.int64(value >> np.uint64(2)) | 1
+    return int(np.int64(value >> np.uint64(2)) | 1)
 
 
 @njit(cache=True, nogil=True)
@@ -62,8 +65,12 @@ def _seen_before(memory: NDArray[np.int64], ring: int, place: int, value: int) -
 
 
 @njit(cache=True, nogil=True)
-def update_memory(memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool) -> None:
-    """Take one raw step into the memory, in place. `text` and `ends` as in `weigh_ngrams`: observation, action, tool, args, result."""
+def update_memory(
+    memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
+) -> None:
+    """Take one raw step into the memory, in place. `text` and `ends` as in `weigh_ngrams`: observation, action, tool,
+    args, result.
+    """
     observation_chars = ends[0]
     action_chars = ends[1] - ends[0]
     tool_chars = ends[2] - ends[1]

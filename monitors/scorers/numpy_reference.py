@@ -15,7 +15,9 @@ Array = NDArray[np.float64]
 
 
 class NumpyScorer:
-    """Computes one raw step of each run from a network's weights by name (those of a torch state dict), in float64, run by run."""
+    """Computes one raw step of each run from a network's weights by name (those of a torch state dict), in float64, run
+    by run.
+    """
 
     device = "cpu"
 
@@ -33,7 +35,10 @@ class NumpyScorer:
         results = [self._step_run(features, index, state[index].astype(np.float64)) for index in range(len(state))]
         risk, failure, symbol, after = zip(*results, strict=True)
         return ScoreBatch(
-            np.array(risk, np.float32), np.array(failure, np.float32), np.array(symbol, np.int64), np.stack(after).astype(np.float32)
+            np.array(risk, np.float32),
+            np.array(failure, np.float32),
+            np.array(symbol, np.int64),
+            np.stack(after).astype(np.float32),
         )
 
     def _step_run(self, features: FeatureBatch, index: int, state: Array) -> tuple[float, float, int, Array]:

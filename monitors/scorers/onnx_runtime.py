@@ -19,7 +19,9 @@ class OnnxScorer:
     """Runs a bundle's one-step graph. Thread-safe: ONNX Runtime sessions are, and nothing is kept between calls."""
 
     def __init__(self, graph: Path, device: str = "auto", threads: int = 1) -> None:
-        """Load a graph. `device` is "cpu", "cuda" or "auto" (CUDA where its provider is there, else CPU). Raises BundleError, MissingExtraError."""
+        """Load a graph. `device` is "cpu", "cuda" or "auto" (CUDA where its provider is there, else CPU). Raises
+        BundleError, MissingExtraError.
+        """
         check_one_runtime()
         import onnxruntime
 
@@ -27,7 +29,9 @@ class OnnxScorer:
         if device == "auto":
             device = "cuda" if _DEVICES["cuda"] in available else "cpu"
         if _DEVICES[device] not in available:
-            raise MissingExtraError(f"device {device!r} needs {_DEVICES[device]}, which is not installed: pip install 'forewarn[gpu]'")
+            raise MissingExtraError(
+                f"device {device!r} needs {_DEVICES[device]}, which is not installed: pip install 'forewarn[gpu]'"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -41,7 +45,9 @@ class OnnxScorer:
         self.device = "cuda" if _DEVICES["cuda"] in self._session.get_providers() else "cpu"
         inputs = {item.name: item for item in self._session.get_inputs()}
         if tuple(inputs) != INPUT_NAMES or tuple(item.name for item in self._session.get_outputs()) != OUTPUT_NAMES:
-            raise BundleError(f"{graph} has inputs {tuple(inputs)}: a monitor's graph has {INPUT_NAMES} → {OUTPUT_NAMES}")
+            raise BundleError(
+                f"{graph} has inputs {tuple(inputs)}: a monitor's graph has {INPUT_NAMES} → {OUTPUT_NAMES}"
+            )
         self.state_size = int(inputs["state"].shape[1])
 
     def initial_state(self) -> NDArray[np.float32]:
@@ -64,14 +70,19 @@ class OnnxScorer:
 
 
 def check_one_runtime() -> None:
-    """Raise MissingExtraError unless exactly one ONNX Runtime is installed: both distributions fill one module and break each other."""
+    """Raise MissingExtraError unless exactly one ONNX Runtime is installed: both distributions fill one module and
+    break each other.
+    """
     installed = [name for name in ("onnxruntime", "onnxruntime-gpu") if _is_installed(name)]
     if not installed:
-        raise MissingExtraError("ONNX Runtime is not installed: pip install 'forewarn[cpu]' (or 'forewarn[gpu]' on a machine with CUDA)")
+        raise MissingExtraError(
+            "ONNX Runtime is not installed: pip install 'forewarn[cpu]' (or 'forewarn[gpu]' on a machine with CUDA)"
+        )
     if len(installed) > 1:
         raise MissingExtraError(
             "onnxruntime and onnxruntime-gpu are both installed and overwrite each other: "
-            "pip uninstall onnxruntime onnxruntime-gpu, then install the one you need with forewarn[cpu] or forewarn[gpu]"
+            "pip uninstall onnxruntime onnxruntime-gpu, then install the one you need "
+            "with forewarn[cpu] or forewarn[gpu]"
         )
 
 

@@ -29,7 +29,9 @@ class ScoreBatch:
 
 
 class Scorer(Protocol):
-    """Scores raw steps of many runs at once. A run's scores depend on that run alone; cost does not depend on how many steps it has had."""
+    """Scores raw steps of many runs at once. A run's scores depend on that run alone; cost does not depend on how many
+    steps it has had.
+    """
 
     state_size: int
     device: str
