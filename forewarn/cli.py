@@ -55,6 +55,7 @@ EXTRA_OF = {
     "matplotlib": "train'",
     "onnx": "train'",
     "onnxscript": "train'",
+    "scipy": "train'",
     "sklearn": "train'",
     "torch": "train'",
 }

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from forewarn.cli import EXTRA_OF
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("forewarn", "monitors", "induction", "service")
 LISTED = {".git", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "demo-out"}
@@ -143,6 +145,12 @@ def test_every_import_is_a_stated_requirement(package: str, extras: list[str], p
         if not allowed & {re.sub(r"[-_.]+", "-", owner).lower() for owner in owners.get(name, [name])}
     }
     assert undeclared == set()
+
+
+def test_every_package_of_an_extra_is_known_by_the_extra_that_brings_it(project: dict[str, Any]) -> None:
+    extras = project["optional-dependencies"]
+    brought = required_names(extras["cpu"] + extras["train"])
+    assert set(EXTRA_OF) == {name.replace("scikit-learn", "sklearn") for name in brought}
 
 
 def test_torch_is_the_version_to_test_with(pins: dict[str, str]) -> None:

@@ -61,13 +61,9 @@ def test_serve_shows_its_help_without_torch() -> None:
     assert "--port" in result.stdout
 
 
-def test_a_verb_that_lacks_torch_says_which_extra_to_install() -> None:
-    code = """
-from forewarn.cli import failure_line
-try:
-    import torch
-except ImportError as error:
-    print(failure_line(error))
-"""
-    result = run_without_torch(code)
-    assert result.stdout.strip() == "this needs torch, which is not installed: install forewarn with the extra 'train'"
+def test_a_verb_that_lacks_torch_says_in_one_line_which_extra_to_install() -> None:
+    arguments = ["train", "raw", "--adapter", "adapter.json", "--outcomes", "runs.jsonl", "--out", "bundle"]
+    result = run_without_torch(f"from forewarn.cli import main\nmain({arguments})")
+    assert result.returncode == 1
+    assert result.stderr.endswith("which is not installed: install forewarn with the extra 'train'\n")
+    assert result.stderr.count("\n") == 1
