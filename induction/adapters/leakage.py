@@ -22,7 +22,7 @@ from induction.reading.runs import RawRun
 from monitors.adapter.compiled import compile_adapter
 from monitors.adapter.pointers import compile_pointer, is_present
 from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields
-from monitors.stepview import JsonValue, to_text
+from monitors.stepview import JsonValue, StepView, to_text
 
 OutcomeOf = Callable[[RawRun], bool | None]
 
@@ -94,7 +94,7 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
     for run in runs:
         for index, event in enumerate(run.events):
             number = adapter.case_of(event)
-            if number is not None:
+            if number is not None and _says_something(adapter.view(event)[0]):
                 total[number] += 1
                 last[number] += index == len(run.events) - 1
     return [
@@ -110,6 +110,10 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
         and len(spec.event.cases) > 1
         and not spec.event.cases[number].acts
     ]
+
+
+def _says_something(view: StepView) -> bool:
+    return any(is_present(value) for value in (view.observation, view.action, view.tool, view.args, view.result))
 
 
 @dataclass(slots=True)
