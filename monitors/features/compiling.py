@@ -20,12 +20,22 @@ def choose_cache_dir() -> None:
     in_tree = Path(__file__).parent / "__pycache__"
     if _is_writable(in_tree):
         return
-    home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "forewarn" / "numba"
-    for folder in (home_cache, Path(tempfile.gettempdir()) / f"forewarn-numba-{os.getuid()}"):
-        if _is_writable(folder):
-            os.environ["NUMBA_CACHE_DIR"] = str(folder)
-            return
-    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="forewarn-numba-")
+    in_temporary = Path(tempfile.gettempdir()) / f"forewarn-numba-{os.getuid()}"
+    in_home = _home_cache()
+    if in_home is not None and _is_writable(in_home):
+        os.environ["NUMBA_CACHE_DIR"] = str(in_home)
+    elif _is_writable(in_temporary) and in_temporary.stat().st_uid == os.getuid():
+        os.environ["NUMBA_CACHE_DIR"] = str(in_temporary)
+    else:
+        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="forewarn-numba-")
+
+
+def _home_cache() -> Path | None:
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "forewarn" / "numba"
+    except RuntimeError:
+        # A container's user may have neither HOME nor an entry in the user database.
+        return None
 
 
 def _is_writable(folder: Path) -> bool:
