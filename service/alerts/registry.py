@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import orjson
 from redis.asyncio import Redis
 
+from service.alerts.availability import needs_redis
 from service.alerts.errors import TooManyWebhooks, WebhookNotFound
 from service.alerts.keys import webhooks_key
 from service.alerts.targets import TargetGuard
@@ -71,6 +72,7 @@ class WebhookRegistry:
         self._guard = guard
         self._clock = clock
 
+    @needs_redis
     async def create(self, project: str, url: str, description: str = "") -> Webhook:
         """A new webhook, its secret included. Raises `TargetRefused` for a forbidden target, `TooManyWebhooks` at
         the limit."""
@@ -89,6 +91,7 @@ class WebhookRegistry:
         await self._redis.hset(webhooks_key(project), webhook.id, webhook.to_json())
         return webhook
 
+    @needs_redis
     async def find(self, project: str, webhook_id: str) -> Webhook | None:
         """The project's webhook of that id, or None."""
         raw = await self._redis.hget(webhooks_key(project), webhook_id)
@@ -101,11 +104,13 @@ class WebhookRegistry:
             raise WebhookNotFound(webhook_id)
         return webhook
 
+    @needs_redis
     async def of_project(self, project: str) -> list[Webhook]:
         """The project's webhooks, oldest first."""
         found = [Webhook.from_json(raw) for raw in await self._redis.hvals(webhooks_key(project))]
         return sorted(found, key=lambda webhook: (webhook.created_ms, webhook.id))
 
+    @needs_redis
     async def delete(self, project: str, webhook_id: str) -> None:
         """Forgets the webhook: what is still pending for it is recorded as failed and not sent. Raises
         `WebhookNotFound`."""

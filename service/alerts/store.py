@@ -12,14 +12,16 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from service.alerts import keys, scripts
+from service.alerts.availability import needs_redis
 from service.alerts.errors import DeliveryNotFound
 from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settlement
 from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
 from service.alerts.registry import Webhook
+from service.errors import TransientError
 
 RedisClient = Redis
-# What a store or registry raises while Redis is out of reach.
-STORE_ERRORS = (RedisError, OSError)
+# What a store or registry raises while Redis is out of reach, full, or unable to run a command.
+STORE_ERRORS = (TransientError, RedisError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class DeliveryStore:
         self._redis = redis
         self.policy = policy or DeliveryPolicy()
 
+    @needs_redis
     async def read_outboxes(self, partitions: Collection[int], *, block_ms: int, count: int = 64) -> list[OutboxEntry]:
         """What waits in the outboxes, oldest first in each; waits up to `block_ms` for a first entry. Removes
         nothing."""
@@ -62,6 +65,7 @@ class DeliveryStore:
                 found.append(OutboxEntry(partition_of[stream], entry_id.decode(), alert))
         return found
 
+    @needs_redis
     async def fan_out(
         self, entry: OutboxEntry, alert: OutboxAlert | None, webhooks: Sequence[Webhook], now_ms: int
     ) -> int:
@@ -78,11 +82,13 @@ class DeliveryStore:
         made = await self._run(scripts.FAN_OUT, [keys.outbox_key(partition), keys.due_key(partition)], arguments)
         return max(0, int(made))
 
+    @needs_redis
     async def park(self, entry: OutboxEntry, reason: str) -> None:
         """Moves an entry that cannot be read aside, with the reason."""
         touched = [keys.outbox_key(entry.partition), keys.parked_key(entry.partition)]
         await self._run(scripts.PARK, touched, [entry.entry_id, entry.alert or b"", reason])
 
+    @needs_redis
     async def due_webhooks(self, partitions: Collection[int], limit: int = 1000) -> list[DueWebhook]:
         """The webhooks with pending deliveries, due or not, the earliest first, at most `limit` a partition."""
         owned = list(partitions)
@@ -97,6 +103,7 @@ class DeliveryStore:
         ]
         return sorted(found, key=lambda due: due.due_ms)
 
+    @needs_redis
     async def claim(self, partition: int, webhook_id: str, *, now_ms: int, limit: int) -> list[Delivery]:
         """Takes up to `limit` due deliveries of a webhook; each counts as an attempt begun, and is due anew when
         the claim lapses."""
@@ -107,6 +114,7 @@ class DeliveryStore:
         )
         return [Delivery.from_fields(_fields(row)) for row in rows]
 
+    @needs_redis
     async def settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None, now_ms: int
     ) -> bool:
@@ -128,6 +136,7 @@ class DeliveryStore:
         )
         return bool(written)
 
+    @needs_redis
     async def redeliver(self, webhook: Webhook, raw_delivery_id: str, partitions: int, now_ms: int) -> None:
         """Makes a delivery due now, with its old id and a fresh time to live. Raises `DeliveryNotFound`."""
         partition = partition_of_delivery(raw_delivery_id)
@@ -146,6 +155,7 @@ class DeliveryStore:
         if not written:
             raise DeliveryNotFound(raw_delivery_id)
 
+    @needs_redis
     async def deliveries_of(
         self, webhook_id: str, partitions: int, *, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:
@@ -155,6 +165,7 @@ class DeliveryStore:
         found.sort(key=lambda delivery: (delivery.created_ms, delivery.id), reverse=True)
         return found[:limit]
 
+    @needs_redis
     async def pending_count(self, due: Sequence[DueWebhook]) -> int:
         """How many deliveries are pending for these webhooks."""
         async with self._redis.pipeline(transaction=False) as pipe:

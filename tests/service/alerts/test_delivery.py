@@ -370,3 +370,15 @@ async def test_attempts_and_ends_are_counted(
     assert 'forewarn_webhook_attempts_total{answer="2xx"} 1.0' in text
     assert 'forewarn_webhook_deliveries_total{state="delivered"} 1.0' in text
     assert "forewarn_webhook_alert_to_delivered_seconds_count 1.0" in text
+
+
+async def test_delivery_outlives_a_redis_that_fails_for_a_while(
+    redis: Redis, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any
+) -> None:
+    async with receiving() as receiver, delivering():
+        await registry.create("default", receiver.url)
+        for _ in range(3):
+            await redis.client_kill_filter(_type="normal", skipme=True)
+            await asyncio.sleep(0.05)
+        await open_alert()
+        await receiver.wait_for(1)

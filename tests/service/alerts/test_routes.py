@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
@@ -16,7 +20,7 @@ from service.alerts.routes import build_router
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
-from service.errors import NotFound, PoisonError
+from service.errors import LogUnavailable, NotFound, PoisonError
 
 
 def project_of(x_project: str = Header("default")) -> str:
@@ -151,3 +155,12 @@ async def test_a_refused_target_is_not_stored(redis: Any) -> None:
     with pytest.raises(TargetRefused):
         await registry.create("default", "http://[::1]/")
     assert await registry.of_project("default") == []
+
+
+async def test_redis_out_of_reach_is_said_in_the_services_own_words(tmp_path: Path) -> None:
+    away = Redis(unix_socket_path=str(tmp_path / "nothing"), retry=Retry(NoBackoff(), 0))
+    with pytest.raises(LogUnavailable):
+        await WebhookRegistry(away, TargetGuard(True)).of_project("default")
+    with pytest.raises(LogUnavailable):
+        await DeliveryStore(away).deliveries_of("wh_1", 2)
+    await away.aclose()

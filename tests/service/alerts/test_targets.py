@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +173,40 @@ async def test_proxy_settings_of_the_environment_are_not_used(receiving: Any, mo
         await sender.send(webhook_to(receiver.url), "msg_1", b"{}")
         await sender.aclose()
     assert (len(proxy.requests), len(receiver.requests)) == (0, 1)
+
+
+async def post_over_tls(name: str) -> tuple[Any, list[str | None]]:
+    """An attempt to reach `name` at a TLS server that has a certificate for hook.example; and the names asked for."""
+    certificate = Path(__file__).with_name("hook.example.pem")  # self-signed, for this test alone
+    asked: list[str | None] = []
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    server_side.sni_callback = lambda _, server_name, __: asked.append(server_name)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_side)
+    port = server.sockets[0].getsockname()[1]
+    sender = Sender(
+        TargetGuard([name], resolver=resolving(["127.0.0.1"])),
+        ssl_context=ssl.create_default_context(cafile=str(certificate)),
+    )
+    attempt = await sender.send(webhook_to(f"https://{name}:{port}/"), "msg_1", b"{}")
+    await sender.aclose()
+    server.close()
+    return attempt, asked
+
+
+async def test_tls_asks_for_and_checks_the_name_although_the_address_is_pinned() -> None:
+    attempt, asked = await post_over_tls("hook.example")
+    assert (attempt.status, asked) == (204, ["hook.example"])
+
+
+async def test_a_certificate_for_another_name_is_refused() -> None:
+    attempt, _ = await post_over_tls("other.example")
+    assert attempt.status is None
+    assert "CERTIFICATE_VERIFY_FAILED" in attempt.error
