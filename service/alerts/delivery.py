@@ -69,6 +69,7 @@ class DeliveryLoop:
             self._store, self._registry, self._owned, self._metrics, wake=self._woken.set, clock=self._clock
         )
         try:
+            await self._sender.warm()
             async with asyncio.TaskGroup() as group:
                 group.create_task(fan_out.run(stop))
                 group.create_task(self._dispatch(stop))

@@ -114,6 +114,11 @@ class Sender:
             error = "" if 200 <= status < 300 else _status_error(status)
         return Attempt(status, error[:500], (time.perf_counter() - began) * 1000, retry_after_ms)
 
+    async def warm(self) -> None:
+        """Reads the certificates that TLS trusts, in a thread: the first alert need not wait for that."""
+        if self._ssl_context is None:
+            self._ssl_context = await asyncio.to_thread(httpcore.default_ssl_context)
+
     async def aclose(self) -> None:
         """Closes what connections are open."""
         if self._pool is not None:
