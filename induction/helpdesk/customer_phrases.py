@@ -1,0 +1,153 @@
+"""What customers say: several wordings of every utterance, with slots in braces."""
+
+from __future__ import annotations
+
+CUSTOMER: dict[str, tuple[str, ...]] = {
+    "first": (
+        "Hi, {wish}.",
+        "Hello there, {wish}.",
+        "Good morning! {wish}.",
+        "Hey, {wish}.",
+        "Good afternoon, {wish}.",
+        "Hi, I hope you can help: {wish}.",
+        "Hello, {wish}.",
+        "Greetings. {wish}.",
+    ),
+    "wish.cancel": (
+        "I'd like to cancel my order with the {product}{order}",
+        "please cancel the order{order}, the one with the {product}",
+        "I no longer need the {product} I bought{order}, please call the whole order off",
+        "can you stop the order{order}? It has a {product} in it and hasn't gone out yet",
+    ),
+    "wish.refund_item": (
+        "I want my money back for the {product}{order}, only for that one item",
+        "please refund the {product}{order}; I'm keeping everything else",
+        "the {product} from my order{order} is no good to me, I'd like a refund just for it",
+        "could I get a refund for one thing{order}, the {product}?",
+    ),
+    "wish.refund_all": (
+        "I want a refund for everything in the order with the {product}{order}",
+        "please refund the complete order{order}, the {product} and all the rest",
+        "none of it suits me, so I'd like all my money back for the order{order} that has the {product}",
+        "can you refund the entire order{order}? There's a {product} in it",
+    ),
+    "wish.address": (
+        "I've moved, the order{order} with the {product} should go to {address}",
+        "please send my {product}{order} to another address: {address}",
+        "could you change where the {product} goes{order}? The new place is {address}",
+        "the delivery address of my order{order}, the {product}, has to become {address}",
+    ),
+    "wish.exchange": (
+        "I'd like to swap the {product}{order} for the {variant} one",
+        "can I exchange my {product}{order}? I need it in {variant}",
+        "the {product} I got{order} isn't right, please give me {variant} in its place",
+        "please trade the {product}{order} for {variant}",
+    ),
+    "wish.billing": (
+        "there is a charge for the order{order} with the {product} that I can't explain",
+        "my statement shows a payment I don't recognise next to the {product} order{order}",
+        "I was billed strangely for the {product}{order}, somebody should look into the charge",
+        "why is there an extra amount on the order{order}, the one with the {product}?",
+    ),
+    "second": (
+        "And one more thing: {wish}.",
+        "Also, {wish}.",
+        "While we're at it, {wish}.",
+        "There's something else, {wish}.",
+    ),
+    "remind": (
+        "You haven't dealt with my other request yet: {wish}.",
+        "What about the second thing I asked for? {wish}.",
+        "Don't forget the other matter, {wish}.",
+    ),
+    "change": (
+        "Actually, I've thought again. {wish} instead.",
+        "Wait, I changed my mind: {wish}.",
+        "On second thought, leave that. Rather, {wish}.",
+        "Sorry to be difficult, but I'd prefer something different now: {wish}.",
+    ),
+    "correct": (
+        "Oh, I misread the number, it should be {order}.",
+        "Sorry, I gave you the wrong order earlier. The right one is {order}.",
+        "My mistake, that was an old confirmation. I mean {order}.",
+        "Hold on, I just checked my mail and the number is {order}, not the one I told you.",
+    ),
+    "contact": (
+        "My email is {email}.",
+        "You'll find me under {email}.",
+        "The account runs on {email}.",
+        "{email} is my address.",
+    ),
+    "identity": (
+        "My postcode is {zip}.",
+        "{zip}, that's the postcode.",
+        "Sure, the zip on the account is {zip}.",
+        "For the check: {zip}.",
+    ),
+    "birthday": ("I was born on {birth}.", "Date of birth: {birth}.", "It's {birth}.", "My birthday is {birth}."),
+    "number": ("It's {order}.", "The number says {order}.", "Order {order}, I believe.", "I have {order} here."),
+    "yes": (
+        "Yes, go ahead.",
+        "Please do.",
+        "Right, that's what I want.",
+        "Yes please.",
+        "Correct, thanks.",
+        "Sounds good.",
+    ),
+    "fine": ("Great, thanks.", "Perfect.", "Lovely, thank you.", "Good to hear.", "Okay, thanks.", "Wonderful."),
+    "wait": (
+        "Alright, I'll wait.",
+        "No problem, take your time.",
+        "Fine, but I don't have all day.",
+        "Okay.",
+        "Please hurry a bit.",
+    ),
+    "sad": ("That's a pity.", "Hmm, I had hoped for more.", "Alright, if those are the rules.", "Not happy, but okay."),
+    "grumble": (
+        "I'm not convinced.",
+        "That doesn't help me much.",
+        "This is disappointing.",
+        "I expected better from you.",
+        "Hmm, I don't believe that's settled.",
+    ),
+    "wrong": (
+        "That isn't what I asked you for.",
+        "Hm, I think you got the wrong thing there.",
+        "No, no, that was not my request.",
+        "Wait, that doesn't match what I wanted.",
+        "Are you sure? That sounds like something else than I asked.",
+    ),
+    "unseen": (
+        "I can't see any change in my account.",
+        "My page still shows it the way it was.",
+        "Strange, I haven't received any confirmation of that.",
+        "It looks the same as before over here.",
+    ),
+    "info.status": (
+        "By the way, what is the status of that order?",
+        "Can you tell me where the order stands?",
+        "What does it say now?",
+    ),
+    "info.policy": (
+        "How do refunds work in general?",
+        "What are your rules on that?",
+        "Is there a time limit for such things?",
+    ),
+    "info.stock": (
+        "Do you have the {product} in other versions?",
+        "Is the {product} in stock otherwise?",
+        "Which kinds of {product} exist?",
+    ),
+    "info.list": (
+        "What other orders do I have with you?",
+        "Could you list my orders?",
+        "Do you see other purchases of mine?",
+    ),
+    "bye": (
+        "No, that's all. Bye.",
+        "Nothing more, thanks.",
+        "That was everything.",
+        "No thank you, have a nice day.",
+        "All good, goodbye.",
+    ),
+}
