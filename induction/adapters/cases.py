@@ -4,11 +4,13 @@ fields.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from induction.adapters.calls import CallPaths, echoes, find_calls
 from induction.adapters.kinds import Discriminator, find_discriminator
+from induction.adapters.nesting import decode_at, find_heard, find_json_texts, find_latest
 from induction.adapters.profiles import PathProfile, iter_paths, profile_events
 from induction.adapters.texts import choose_texts, is_result_path, rank_texts
 from induction.adapters.vocabulary import (
@@ -20,7 +22,7 @@ from induction.adapters.vocabulary import (
     last_key,
     matches,
 )
-from monitors.adapter.pointers import compile_pointer
+from monitors.adapter.pointers import compile_pointer, is_present, iter_items, join_pointer
 from monitors.adapter.spec import Case, Fields, Selector
 from monitors.stepview import JsonValue
 
@@ -40,6 +42,7 @@ class Kind:
     role: str = "observe"
     reason: str = ""
     texts: list[str] = field(default_factory=list)
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,19 @@ class Reading:
     discriminator: Discriminator | None
     kinds: list[Kind]
     cases: tuple[Case, ...]
+    decode: tuple[str, ...]
     notes: list[str]
 
 
 def infer_cases(runs: Runs) -> Reading:
     """Return the cases that read the raw steps of these runs. Deterministic; sees nothing but the raw steps."""
+    decode = find_json_texts(runs)
+    if decode:
+        runs = [[decode_at(event, decode) for event in run] for run in runs]
     events = [(event, index == len(run) - 1) for run in runs for index, event in enumerate(run)]
     profiles = profile_events(events)
     discriminator = find_discriminator(runs, profiles)
-    kinds = _split_kinds(events, discriminator)
+    kinds = _split_kinds(events, discriminator, find_heard(runs, profiles))
     _assign_roles(kinds, runs, discriminator)
     cases: list[Case] = []
     for kind in kinds:
@@ -66,10 +73,12 @@ def infer_cases(runs: Runs) -> Reading:
     notes = [
         f"{kind.value or 'every raw step'}: {kind.role} ({kind.reason}), {len(kind.events)} raw steps" for kind in kinds
     ]
-    return Reading(discriminator, kinds, tuple(cases), notes)
+    return Reading(discriminator, kinds, tuple(cases), decode, notes)
 
 
-def _split_kinds(events: Sequence[tuple[JsonValue, bool]], discriminator: Discriminator | None) -> list[Kind]:
+def _split_kinds(
+    events: Sequence[tuple[JsonValue, bool]], discriminator: Discriminator | None, heard: tuple[str, ...]
+) -> list[Kind]:
     if discriminator is None:
         groups: dict[str | None, list[tuple[JsonValue, bool]]] = {None: list(events)}
     else:
@@ -82,16 +91,14 @@ def _split_kinds(events: Sequence[tuple[JsonValue, bool]], discriminator: Discri
     reserved = frozenset({discriminator.path}) if discriminator is not None else frozenset[str]()
     kinds = []
     for value, group in groups.items():
-        profiles = profile_events(group)
-        kinds.append(
-            Kind(
-                value,
-                [event for event, _ in group],
-                [last for _, last in group],
-                profiles,
-                find_calls(profiles, reserved),
-            )
-        )
+        profiles = {
+            path: profile
+            for path, profile in profile_events(group).items()
+            if not any(path == given or path.startswith(given + "/") for given in heard)
+        }
+        kind = Kind(value, [e for e, _ in group], [last for _, last in group], profiles, find_calls(profiles, reserved))
+        kind.heard = heard
+        kinds.append(kind)
     return kinds
 
 
@@ -168,12 +175,13 @@ def _link_shares(kinds: list[Kind], runs: Runs, discriminator: Discriminator) ->
     linked = dict.fromkeys((kind.value or "" for kind in kinds), 0)
     for run in runs:
         introduced: dict[str, str] = {}
+        common = _common_ids(run)
         for event in run:
             kind = by_value.get(str(next(iter(resolve(event)), None)))
             if kind is None:
                 continue
             value = kind.value or ""
-            ids = _ids(event)
+            ids = [one for one in _ids(event) if one not in common]
             linked[value] += any(introduced.get(one, value) != value for one in ids)
             if kind.calls is not None:
                 for one in _ids_in_calls(event, kind.calls):
@@ -189,6 +197,12 @@ def _ids(event: JsonValue) -> list[str]:
     ]
 
 
+def _common_ids(run: Sequence[JsonValue]) -> set[str]:
+    """Ids that stand in more than half of the raw steps are the run's, not a call's."""
+    counts = Counter(one for event in run for one in set(_ids(event)))
+    return {one for one, count in counts.items() if count > 2 and count > 0.5 * len(run)}
+
+
 def _ids_in_calls(event: JsonValue, calls: CallPaths) -> list[str]:
     """Ids stand in the object of the call, or in the one around it."""
     parent = calls.name.rsplit("/", 1)[0]
@@ -202,7 +216,7 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
     if kind.role == "mixed":
         return _mixed_cases(kind, when)
     calls = kind.calls if kind.role == "act" else None
-    outside = _call_subtrees(calls)
+    outside = _call_subtrees(calls, kind.events)
     ranked = rank_texts(kind.profiles, len(kind.events), outside)
     if kind.role == "act":
         kind.texts = choose_texts([item for item in ranked if not is_result_path(item.path)] or ranked, kind.events)
@@ -210,14 +224,31 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
         ranked = sorted(ranked, key=lambda item: (not is_result_path(item.path) and kind.role == "answer", -item.score))
         kind.texts = choose_texts(ranked, kind.events)[:1] or _object_results(kind.profiles)
     texts = tuple(Selector(path=path) for path in kind.texts)
-    metadata = _metadata(kind)
+    metadata = tuple(selector for selector in _metadata(kind) if selector.path not in when)
     if kind.role == "act":
         tool = (Selector(path=calls.name),) if calls is not None else ()
         args = calls.selectors() if calls is not None else ()
-        return [Case(when=when, acts=True, fields=Fields(action=texts, tool=tool, args=args, metadata=metadata))]
+        fields = Fields(action=texts, tool=tool, args=args, metadata=metadata)
+        if not texts and not tool:
+            return [Case(when=when, acts=False, fields=fields)]
+        return [*_heard_cases(kind, when, fields), Case(when=when, acts=True, fields=fields)]
     if kind.role == "answer":
         return [Case(when=when, acts=False, fields=Fields(result=texts, metadata=metadata))]
     return [Case(when=when, acts=False, fields=Fields(observation=texts, metadata=metadata))]
+
+
+def _heard_cases(kind: Kind, when: When, fields: Fields) -> list[Case]:
+    """A raw step that repeats the conversation so far says in its last item what the agent has just been told.
+
+    Answers of tools come in raw steps of their own, so only what people and other agents say is read there.
+    """
+    cases = []
+    for given in kind.heard:
+        latest = find_latest(given, kind.events)
+        if latest is not None:
+            seen = fields.model_copy(update={"observation": (Selector(path=latest.text),)})
+            cases.append(Case(when={**when, latest.role: [*latest.values]}, acts=True, fields=seen))
+    return cases[:1]
 
 
 def _mixed_cases(kind: Kind, when: When) -> list[Case]:
@@ -225,7 +256,7 @@ def _mixed_cases(kind: Kind, when: When) -> list[Case]:
     step.
     """
     calls = kind.calls
-    ranked = rank_texts(kind.profiles, len(kind.events), _call_subtrees(calls))
+    ranked = rank_texts(kind.profiles, len(kind.events), _call_subtrees(calls, kind.events))
     results = [item.path for item in ranked if is_result_path(item.path)][:2] or _object_results(kind.profiles)
     actions = choose_texts([item for item in ranked if not is_result_path(item.path)], kind.events)
     kind.texts = actions
@@ -249,11 +280,25 @@ def _mixed_cases(kind: Kind, when: When) -> list[Case]:
     return cases or [Case(when=when, acts=True, fields=Fields(action=(Selector(path=""),)))]
 
 
-def _call_subtrees(calls: CallPaths | None) -> list[str]:
+def _call_subtrees(calls: CallPaths | None, events: Sequence[JsonValue]) -> list[str]:
+    """Return the pointers that belong to calls: name, arguments, and the keys that stand rather in items with a call
+    than in others (a list may hold texts and calls side by side).
+    """
     if calls is None:
         return []
-    parent = calls.name.rsplit("/", 1)[0]
-    return [parent] if "*" in parent else [path for path in (calls.name, calls.args) if path is not None]
+    own = [path for path in (calls.name, calls.args) if path is not None]
+    if "*" not in calls.name:
+        return own
+    items, rest = iter_items(calls.name, 64)
+    name_of = compile_pointer(rest, 1)
+    balance: Counter[str] = Counter()
+    for event in events:
+        for item in items(event):
+            if isinstance(item, dict):
+                step = 1 if name_of(item) else -1
+                balance.update({key: step for key, value in item.items() if is_present(value)})
+    parent = calls.name[: len(calls.name) - len(rest)]
+    return [*own, *(f"{parent}{join_pointer((key,))}" for key, count in sorted(balance.items()) if count > 0)]
 
 
 def _object_results(profiles: dict[str, PathProfile]) -> list[str]:

@@ -1,7 +1,8 @@
 """Leakage: what only a finished run shows. Found by position alone, so that no label decides what a step may see.
 
 Signs, over all runs of the sample:
-- a kind of raw step that only ever stands last (a summary, a root span, a result record): all of it is masked;
+- a kind of raw step that only ever stands last and in which the agent does nothing new (a summary, a root span, a
+  result record): all of it is masked;
 - a path that is filled only in last raw steps: it is dropped;
 - a path that has one value throughout each run and another in other runs: it says which run this is, or how it
   ended; it is dropped;
@@ -91,12 +92,17 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
     adapter = compile_adapter(spec)
     total: Counter[int] = Counter()
     last: Counter[int] = Counter()
+    repeats: Counter[int] = Counter()
     for run in runs:
+        said: set[str] = set()
         for index, event in enumerate(run.events):
             number = adapter.case_of(event)
-            if number is not None and _says_something(adapter.view(event)[0]):
+            view = adapter.view(event)[0]
+            if number is not None and _says_something(view):
                 total[number] += 1
                 last[number] += index == len(run.events) - 1
+                repeats[number] += not view.action or view.action in said
+            said.add(view.action)
     return [
         Leak(
             "kind",
@@ -108,7 +114,7 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
         if total[number] >= MIN_EVIDENCE
         and last[number] >= 0.95 * total[number]
         and len(spec.event.cases) > 1
-        and not spec.event.cases[number].acts
+        and (not spec.event.cases[number].acts or repeats[number] >= 0.9 * total[number])
     ]
 
 

@@ -49,14 +49,12 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
         usable, key=lambda m: (_regularity(m, usable, logs), matches(m, MARKER_WORDS), spread[m], counts[m], m)
     )
     siblings = [m for m in usable if m == anchor or _share_of_stretches(anchor, m, logs) >= 0.9]
-    named = [
-        m
-        for m in counts
-        if m not in siblings
-        and matches(m, MARKER_WORDS)
-        and spread[m] >= 0.05 * len(logs)
-        and _stands_between_blocks(m, siblings, texts) >= 0.9
-    ]
+    named = {m for m in counts if m not in siblings and matches(m, MARKER_WORDS) and spread[m] >= 0.05 * len(logs)}
+    while named:
+        loose = {m for m in named if _stands_between_blocks(m, {*siblings, *named}, texts) < 0.5}
+        named -= loose
+        if not loose:
+            break
     opens = tuple(sorted({*siblings, *named}, key=lambda m: (-counts[m], m)))
     blank = _ends_at_blank_line(texts, opens)
     notes = tuple(f"marker {m!r}: {counts[m]} lines in {spread[m]} of {len(logs)} logs" for m in opens)
@@ -95,7 +93,7 @@ def _regularity(anchor: str, usable: Sequence[str], logs: Sequence[Sequence[str]
     return round(sum(share for share in others if share >= 0.9), 1)
 
 
-def _stands_between_blocks(marker: str, siblings: Sequence[str], texts: Sequence[str]) -> float:
+def _stands_between_blocks(marker: str, siblings: set[str], texts: Sequence[str]) -> float:
     """Return how often a marker's line comes first, or after a blank line or right after a sibling's block of one
     line.
     """

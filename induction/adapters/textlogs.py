@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from induction.adapters.markers import Markers, find_markers
+from induction.adapters.profiles import decode_json_text
 from induction.adapters.vocabulary import (
     ACT_MARKERS,
     RESULT_MARKERS,
@@ -83,14 +84,21 @@ def _cases(key: str, role: str, template: str | None, texts: Sequence[str]) -> l
     """A marker with nothing after it is still that marker: known, with an empty field."""
     path = join_pointer((key,))
     acts = role in ("act", "speak")
-    cases = [Case(when={path: []}, acts=acts, fields=_fields(path, role, template))]
+    fields = _fields(path, role, template, template is not None and _args_are_json(texts, template))
+    cases = [Case(when={path: []}, acts=acts, fields=fields)]
     if "" in texts:
-        cases.append(Case(when={path: [""]}, acts=acts, fields=_fields(path, role, template)))
+        cases.append(Case(when={path: [""]}, acts=acts, fields=fields))
     words = _bare_words(texts) if acts and template is not None else []
     if words:
-        fields = Fields(action=(Selector(path=path),), tool=(Selector(path=path),))
-        cases.insert(0, Case(when={path: [*words]}, acts=True, fields=fields))
+        bare = Fields(action=(Selector(path=path),), tool=(Selector(path=path),))
+        cases.insert(0, Case(when={path: [*words]}, acts=True, fields=bare))
     return cases
+
+
+def _args_are_json(texts: Sequence[str], template: str) -> bool:
+    literals, names = parse_template(template)
+    args = [parts["args"] for text in texts if (parts := match_template(literals, names, text)) is not None]
+    return sum(decode_json_text(text) is not None for text in args) >= 0.8 * max(1, len(args))
 
 
 def _bare_words(texts: Sequence[str]) -> list[str]:
@@ -99,7 +107,7 @@ def _bare_words(texts: Sequence[str]) -> list[str]:
     return sorted(word for word, count in counts.most_common(MAX_BARE_WORDS) if count >= MIN_BARE_WORDS)
 
 
-def _fields(path: str, role: str, template: str | None) -> Fields:
+def _fields(path: str, role: str, template: str | None, json_args: bool) -> Fields:
     text = (Selector(path=path),)
     if role == "answer":
         return Fields(result=text)
@@ -108,7 +116,8 @@ def _fields(path: str, role: str, template: str | None) -> Fields:
     if template is None or role == "think":
         return Fields(action=text)
     tool = Selector(path=path, template=template, take="name")
-    return Fields(action=text, tool=(tool,), args=(Selector(path=path, template=template, take="args"),))
+    args = Selector(path=path, template=template, take="args", decode="json" if json_args else None)
+    return Fields(action=text, tool=(tool,), args=(args,))
 
 
 def _find_template(values: Sequence[str]) -> str | None:

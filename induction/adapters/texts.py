@@ -87,6 +87,8 @@ def _reads_as_text(profile: PathProfile) -> bool:
         return False
     if profile.identifier_share > 0.7 and profile.wordy_share < 0.3:
         return False
+    if len(profile.distinct) <= max(1, 0.02 * profile.values) and profile.mean_chars < 80:
+        return False
     return profile.wordy_share >= 0.2 or profile.mean_chars >= 60
 
 

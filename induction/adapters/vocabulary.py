@@ -35,6 +35,7 @@ OTHER_VALUES = frozenset(
 DISCRIMINATOR_KEYS = frozenset(
     {"role", "type", "kind", "event", "operation", "source", "from", "speaker", "author", "sender"}
 )
+ROLE_KEYS = frozenset({"role", "from", "speaker", "author", "sender"})
 EVENT_LIST_KEYS = frozenset(
     {
         "messages", "steps", "history", "traj", "trajectory", "transitions", "events", "turns", "log", "conversation",

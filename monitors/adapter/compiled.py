@@ -12,12 +12,15 @@ import orjson
 
 from monitors.adapter.blocks import read_block
 from monitors.adapter.bounded import bound_text, bound_value
-from monitors.adapter.pointers import compile_conditions, compile_pointer, is_present, iter_items
+from monitors.adapter.pointers import compile_conditions, compile_pointer, is_present, iter_items, split_pointer
 from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields, Limits, Selector
 from monitors.adapter.template import match_template, parse_template
 from monitors.stepview import JsonValue, StepView, to_text
 
 Read = Callable[[JsonValue], list[JsonValue]]
+
+DECODED_TEXTS = 16
+"""A string that `event.decode` parses may hold a whole list of messages: it may be this many texts long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Adapter:
         self.spec = spec
         self._limits = limits
         self._blocks = spec.event.blocks
+        self._decode = tuple(split_pointer(pointer) for pointer in spec.event.decode)
         self._cases = tuple(_compile_case(case, limits) for case in spec.event.cases)
         self._otherwise = _compile_fields(spec.event.otherwise, limits)
         self._errors = tuple(compile_conditions(spec.status.error_if, limits.max_items))
@@ -80,6 +84,8 @@ class Adapter:
         if self._blocks is not None and isinstance(raw_step, str):
             # Four fields of bounded text are read from a block; more of it is never looked at.
             return {**read_block(raw_step[: 4 * self._limits.max_text_chars], self._blocks)}
+        for segments in self._decode:
+            raw_step = _decode_at(raw_step, segments, DECODED_TEXTS * self._limits.max_text_chars)
         return raw_step
 
     def _read(self, step: JsonValue, fields: _CompiledFields, acts: bool) -> StepView:
@@ -173,8 +179,6 @@ def _compile_selector(selector: Selector, limits: Limits) -> Read:
     read = compile_pointer(selector.path, limits.max_items)
     if selector.where is not None:
         read = _filtered(selector.path, selector.where, limits)
-    if selector.decode == "json":
-        read = _mapped(read, lambda value: _decode_json(value, limits))
     if selector.template is not None and selector.take is not None:
         literals, names = parse_template(selector.template)
         take = selector.take
@@ -184,6 +188,8 @@ def _compile_selector(selector: Selector, limits: Limits) -> Read:
             return None if parts is None else parts[take]
 
         read = _mapped(read, taken)
+    if selector.decode == "json":
+        read = _mapped(read, lambda value: _decode_json(value, limits.max_text_chars))
     return read
 
 
@@ -198,8 +204,17 @@ def _filtered(path: str, where: dict[str, list[Any]], limits: Limits) -> Read:
     return lambda step: [value for item in items(step) if all(test(item) for test in tests) for value in inside(item)]
 
 
-def _decode_json(value: JsonValue, limits: Limits) -> JsonValue:
-    if not isinstance(value, str) or len(value) > limits.max_text_chars:
+def _decode_at(value: JsonValue, segments: tuple[str, ...], max_chars: int) -> JsonValue:
+    """Return a copy in which the string at a path of keys is the JSON it holds, or the value where there is none."""
+    if not segments:
+        return _decode_json(value, max_chars)
+    if not isinstance(value, dict) or segments[0] not in value:
+        return value
+    return {**value, segments[0]: _decode_at(value[segments[0]], segments[1:], max_chars)}
+
+
+def _decode_json(value: JsonValue, max_chars: int) -> JsonValue:
+    if not isinstance(value, str) or len(value) > max_chars:
         return value
     try:
         decoded: JsonValue = orjson.loads(value)

@@ -25,24 +25,21 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
     """Return a function giving every value that the pointer names in a document, in document order; [] where it names
     none.
 
-    A `*` walks at most `max_items` items of a list; a digit segment indexes a list. Wrong shapes give no value.
+    A `*` walks at most `max_items` items of a list; a digit segment indexes a list, and -1, which the RFC does not
+    have, is its last item. Wrong shapes give no value.
     """
     segments = split_pointer(pointer)
     if "*" not in segments:
+        indexed = [(segment, _index(segment)) for segment in segments]
 
         def resolve_one(value: JsonValue) -> list[JsonValue]:
-            for segment in segments:
+            for segment, index in indexed:
                 if isinstance(value, dict):
                     if segment not in value:
                         return []
                     value = value[segment]
-                elif (
-                    isinstance(value, list)
-                    and segment.isascii()
-                    and segment.isdigit()
-                    and int(segment[:9]) < len(value)
-                ):
-                    value = value[int(segment)]
+                elif isinstance(value, list) and index is not None and index < len(value) and value:
+                    value = value[index]
                 else:
                     return []
             return [value]
@@ -62,6 +59,12 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
         return found[:max_items]
 
     return resolve_many
+
+
+def _index(segment: str) -> int | None:
+    if segment == "-1":
+        return -1
+    return int(segment[:9]) if segment.isascii() and segment.isdigit() else None
 
 
 def iter_items(pointer: str, max_items: int) -> tuple[Resolve, str]:

@@ -133,6 +133,7 @@ class Event(_Part):
 
     unit: Literal["json", "text"] = "json"
     blocks: Blocks | None = None
+    decode: tuple[Pointer, ...] = Field((), description="Strings that hold JSON, parsed before anything is read.")
     time: Pointer | None = None
     cases: tuple[Case, ...] = Field(min_length=1)
     otherwise: Fields = Field(
