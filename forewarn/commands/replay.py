@@ -53,7 +53,7 @@ def replay(
     with status.status("Reading runs …"):
         chosen = choose_runs(raw, _adapter_of(monitor, bundle, url), outcomes, fold=fold, at_most=runs)
     label = f"replay-{secrets.token_hex(4)}"
-    status.print(f"Playing {len(chosen):,} runs against {origin}, {in_flight} at a time, as {label}-00000 and on")
+    status.print(f"Playing {len(chosen):,} runs against {origin}, {in_flight} at a time, as {label}-…", soft_wrap=True)
     replayed = _play(origin, chosen, label, in_flight, steps_per_s, status)
     if as_json:
         print(orjson.dumps(to_document(replayed, monitor)).decode())
