@@ -90,7 +90,7 @@ class Monitor:
                 f"this forewarn makes {SHAPE_VERSION}"
             )
         try:
-            with np.load(folder / VOCABULARY, allow_pickle=False) as arrays:
+            with (folder / VOCABULARY).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 vocabulary = Vocabulary.from_arrays(arrays["slots"], arrays["idf"])
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(f"{folder / VOCABULARY} is damaged: {error}") from None
