@@ -1,0 +1,1 @@
+"""HTTP: routes, guards, problem documents. HTTP words exist only here."""

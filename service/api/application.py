@@ -1,0 +1,52 @@
+"""The web application: an explicit list of routers behind three guards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from service.api.deps import ApiDeps
+from service.api.guards import HostGuard, KeyGuard, SecurityHeaders
+from service.api.health_routes import build_health_router
+from service.api.ingest_routes import build_ingest_router
+from service.api.problems import MEDIA_TYPE, install_handlers
+from service.api.read_routes import build_monitor_router, build_read_router
+from service.api.views import Problem
+
+
+def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:
+    """The application. `allowed_hosts` limits whom it answers; None, behind an API key, answers all."""
+    middleware = [Middleware(SecurityHeaders)]
+    if allowed_hosts is not None:
+        middleware.append(Middleware(HostGuard, allowed=allowed_hosts))
+    middleware.append(Middleware(KeyGuard, authenticator=deps.authenticator))
+    problems: dict[int | str, dict[str, Any]] = {
+        "default": {
+            "description": "A problem document (RFC 9457)",
+            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+        }
+    }
+    app = FastAPI(
+        title="forewarn",
+        version=version,
+        description="Watches LLM agents while they run and warns before they fail.",
+        middleware=middleware,
+        responses=problems,
+        # The pages that FastAPI offers load scripts from elsewhere; the document itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    install_handlers(app, deps.problems)
+    for router in (
+        build_ingest_router(deps),
+        build_read_router(deps),
+        build_monitor_router(deps),
+        *deps.routers,
+        build_health_router(deps),
+    ):
+        app.include_router(router)
+    return app

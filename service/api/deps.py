@@ -1,0 +1,40 @@
+"""What the API needs, put together by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+
+from service.api.problems import ProblemRow
+from service.core.catalogue import MonitorCatalogue
+from service.core.ingest import Authenticator, IngestPipeline
+from service.core.readiness import Check
+from service.ports import RunReader, ScoreBoard, StepLog
+from service.telemetry import IngestMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    """The API's surroundings. `checks` says how ready the service is; `metrics_text` renders /metrics."""
+
+    authenticator: Authenticator
+    pipeline: IngestPipeline
+    log: StepLog
+    reader: RunReader
+    board: ScoreBoard
+    catalogue: MonitorCatalogue
+    metrics: IngestMetrics
+    metrics_text: Callable[[], Awaitable[bytes]]
+    checks: Callable[[], Awaitable[Sequence[Check]]]
+    max_body_bytes: int
+    routers: Sequence[APIRouter] = ()
+    problems: Sequence[ProblemRow] = ()
+    """How errors of `routers` are told."""
+
+
+def project_of(request: Request) -> str:
+    """The caller's project, as the key guard noted it."""
+    project: str = request.state.project
+    return project

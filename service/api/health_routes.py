@@ -1,0 +1,50 @@
+"""Routes for operators: alive, ready, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Query
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from service.api.deps import ApiDeps
+
+
+def build_health_router(deps: ApiDeps) -> APIRouter:
+    """The routes for operators; none needs a key, and none tells anything of a run."""
+    router = APIRouter(tags=["operations"])
+
+    async def livez() -> Response:
+        """Whether this process runs at all."""
+        return Response(b'{"status":"alive"}', media_type="application/json")
+
+    async def readyz(
+        verbose: str | None = Query(None, description="Give it, with any value or none, to see every check."),
+    ) -> Response:
+        """Whether the service can do its work: 200 or 503."""
+        checks = await deps.checks()
+        ready = all(check.ok or check.warning for check in checks)
+        document: dict[str, Any] = {"status": "ready" if ready else "not ready"}
+        shown = checks if verbose is not None else [check for check in checks if not check.ok]
+        if shown:
+            document["checks"] = [
+                {
+                    "name": check.name,
+                    "status": "ok" if check.ok else "warning" if check.warning else "failing",
+                    "detail": check.detail,
+                }
+                for check in shown
+            ]
+        headers = {} if ready else {"Retry-After": "1"}
+        return Response(orjson.dumps(document), 200 if ready else 503, headers, "application/json")
+
+    async def metrics() -> Response:
+        """Prometheus metrics of all this service's processes."""
+        return Response(await deps.metrics_text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    router.add_api_route("/livez", livez, methods=["GET"], response_model=None)
+    router.add_api_route("/readyz", readyz, methods=["GET"], response_model=None)
+    router.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
+    return router

@@ -1,0 +1,131 @@
+"""Problem documents (RFC 9457): the one table from the service's errors to HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service import errors
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+# Error → status, the problem's name, and its title. The first class that fits counts, so the narrow ones come first.
+ProblemRow = tuple[type[errors.ServiceError], int, str, str]
+TABLE: tuple[ProblemRow, ...] = (
+    (errors.Unauthenticated, 401, "unauthenticated", "The API key is missing or wrong"),
+    (errors.BodyTooLarge, 413, "body-too-large", "The body is too large"),
+    (errors.RawStepRefused, 400, "step-refused", "A step cannot be taken"),
+    (errors.NameRefused, 400, "name-refused", "A name in the address is not allowed"),
+    (errors.RunClosed, 409, "run-closed", "The run takes no more steps"),
+    (errors.RunFull, 409, "run-full", "The run has as many steps as one run may have"),
+    (errors.NotFound, 404, "not-found", "There is no such thing"),
+    (errors.PoisonError, 400, "refused", "The request is refused"),
+    (errors.NoMonitor, 503, "no-monitor", "No monitor is loaded"),
+    (errors.Overloaded, 503, "overloaded", "The service has more to do than it can hold"),
+    (errors.LogUnavailable, 503, "log-unavailable", "The durable log does not answer"),
+    (errors.TransientError, 503, "unavailable", "Not now"),
+)
+
+
+def problem(
+    status: int,
+    name: str,
+    title: str,
+    detail: str,
+    *,
+    faults: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document. `faults` point at fields of the body (`pointer`) or name a parameter (`parameter`), each
+    with a `detail`."""
+    document: dict[str, Any] = {
+        "type": f"urn:forewarn:problem:{name}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if faults:
+        document["errors"] = list(faults)
+    return Response(orjson.dumps(document), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def to_problem(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) -> Response:
+    """The problem document for one of the service's errors. `narrower` rows come before the table's own."""
+    for kind, status, name, title in (*narrower, *TABLE):
+        if isinstance(error, kind):
+            headers: dict[str, str] = {}
+            if isinstance(error, errors.TransientError):
+                headers["Retry-After"] = str(error.retry_after_s)
+            if isinstance(error, errors.Unauthenticated):
+                headers["WWW-Authenticate"] = 'Bearer realm="forewarn"'
+            return problem(status, name, title, str(error), faults=_faults(error), headers=headers)
+    return problem(500, "internal", "A defect of the service", "the service's log says more")
+
+
+def _faults(error: errors.ServiceError) -> list[dict[str, str]]:
+    if isinstance(error, errors.RawStepRefused):
+        return [{"pointer": error.pointer, "detail": str(error)}]
+    if isinstance(error, errors.NameRefused):
+        return [{"parameter": error.name, "detail": str(error)}]
+    return []
+
+
+def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
+    """Make every error of the app a problem document. `narrower`: rows for errors that single routers bring along."""
+
+    async def on_service_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, errors.ServiceError)
+        return to_problem(error, narrower)
+
+    async def on_validation_error(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        faults = [_fault(one) for one in error.errors()]
+        detail = "; ".join(f"{fault.get('pointer', fault.get('parameter', ''))}: {fault['detail']}" for fault in faults)
+        if any(one["type"] == "json_invalid" for one in error.errors()):
+            return problem(400, "not-json", "The body is not JSON", detail, faults=faults)
+        return problem(
+            422, "invalid", "The request does not fit what is described in /openapi.json", detail, faults=faults
+        )
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        detail = {
+            404: f"nothing is at {request.url.path}: /openapi.json lists what is",
+            405: f"{request.method} is not for {request.url.path}",
+        }.get(status, str(error.detail))
+        name = status.phrase.lower().replace(" ", "-")
+        return problem(status, name, status.phrase, detail, headers=error.headers)
+
+    async def on_defect(request: Request, error: Exception) -> Response:
+        log.error("a defect in %s %s", request.method, request.url.path, exc_info=error)
+        return problem(500, "internal", "A defect of the service", "the service's log says more")
+
+    app.add_exception_handler(errors.ServiceError, on_service_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_defect)
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    place, *path = fault["loc"]
+    detail = str(fault["msg"])
+    if place != "body":
+        return {"parameter": ".".join(str(part) for part in path), "detail": detail}
+    # In a body that is no JSON the path is a byte offset.
+    inside = (
+        ""
+        if fault["type"] == "json_invalid"
+        else "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+    )
+    return {"pointer": inside, "detail": detail}

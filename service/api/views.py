@@ -1,0 +1,252 @@
+"""What the API says and hears, as documented in /openapi.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.runs import run_state
+from service.records import JsonObject, RunRecord, ScoreRecord
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+RunState = Literal["ok", "warning", "ended", "succeeded", "failed"]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] | None = Field(
+        None, description="What is wrong where: a JSON pointer into the body, or a parameter."
+    )
+
+
+class StepAnswer(BaseModel):
+    """One step of the request. What follows `scored` is there once the step is scored."""
+
+    position: int = Field(ge=0, description="The step's place in its run, 0 for the first.")
+    duplicate: bool | None = Field(None, description="True if the step was known already: nothing was stored.")
+    scored: bool | None = Field(None, description="With ?wait=score: whether the score came within the time.")
+    parked: bool | None = Field(None, description="True if the step could not be scored and was set aside.")
+    turn: int | None = Field(None, description="Agent actions so far.")
+    risk: Probability | None = Field(None, description="P(the run fails within the monitor's horizon of turns).")
+    failure_probability: Probability | None = Field(None, description="P(the run fails in the end).")
+    score: float | None = Field(None, description="The alert statistic; higher is worse.")
+    symbol: int | None = Field(None, description="The event symbol that the monitor assigned.")
+    state: Literal["ok", "warning"] | None = None
+    alert: bool | None = Field(None, description="True if this step opened an alert episode.")
+    known: bool | None = Field(None, description="False if the adapter did not know this kind of step.")
+
+
+class StepsAnswer(BaseModel):
+    """What became of a request's steps."""
+
+    run_id: str
+    accepted: int
+    duplicates: int
+    steps: list[StepAnswer]
+
+
+class Envelope(BaseModel):
+    """A raw step with what is known about it beside it."""
+
+    step: dict[str, Any] | str
+    id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="A repeat of it within the run's last 1,024 steps is a duplicate.",
+    )
+    seq: int | None = Field(
+        None,
+        ge=0,
+        description="The step's number in the run as the sender counts; names the step where there is no id.",
+    )
+
+
+class RunStart(BaseModel):
+    """What may be said of a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str | None = Field(None, max_length=200)
+    task: str | None = Field(None, max_length=2000)
+    tags: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=500)]] | None = Field(
+        None, max_length=32
+    )
+
+
+class Outcome(BaseModel):
+    """How a run went."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    success: bool
+    intervened: bool | None = Field(None, description="Somebody acted on the warning.")
+
+
+class RunView(BaseModel):
+    """A run, without its steps."""
+
+    run_id: str
+    state: RunState = Field(description="ok or warning while it is live; ended without an outcome; succeeded; failed.")
+    created_ms: int
+    updated_ms: int
+    ended_ms: int | None
+    success: bool | None
+    intervened: bool | None
+    agent: str
+    task: str
+    tags: dict[str, str]
+    monitor_id: str
+    steps: int = Field(description="Steps accepted.")
+    scored: int = Field(description="Steps scored or set aside.")
+    parked: int = Field(description="Steps set aside.")
+    unknown: int = Field(description="Steps of a kind that the adapter does not know.")
+    turn: int
+    risk: Probability | None
+    failure_probability: Probability | None
+    score: float | None
+    max_risk: Probability | None
+    max_failure_probability: Probability | None
+    max_score: float | None
+    alerts: int
+
+
+class ScoreView(BaseModel):
+    """One scored step."""
+
+    position: int
+    turn: int
+    risk: Probability
+    failure_probability: Probability
+    score: float
+    symbol: int
+    state: Literal["ok", "warning"]
+    alert: bool
+    known: bool
+    parked: bool
+    received_ms: int
+
+
+class AlertView(BaseModel):
+    """An alert episode as it opened."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    run_id: str
+    episode: int
+    position: int
+    turn: int
+    risk: Probability
+    risk_before: Probability
+    failure_probability: Probability
+    score: float
+    threshold: float
+    monitor_id: str
+    agent: str
+    task: str
+    tags: dict[str, str]
+    created_ms: int
+
+
+class RunDetail(RunView):
+    """A run with its scores and alerts."""
+
+    scores: list[ScoreView] = Field(description="Of up to `limit` steps from position `first` on.")
+    alert_list: list[AlertView]
+
+
+class RunPage(BaseModel):
+    """Runs, newest first."""
+
+    runs: list[RunView]
+    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
+
+
+class AlertPage(BaseModel):
+    """Alerts, newest first."""
+
+    alerts: list[AlertView]
+    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
+
+
+class MonitorView(BaseModel):
+    """A monitor as its bundle describes it."""
+
+    monitor_id: str
+    active: bool
+    manifest: dict[str, Any]
+
+
+class MonitorDetail(MonitorView):
+    """A monitor with examples of the raw steps it reads."""
+
+    event_unit: str = Field(description="What one raw step is: a JSON object (json) or a block of text (text).")
+    adapter: dict[str, Any] = Field(description="How raw steps are read: the adapter's spec.")
+    examples: list[Any]
+
+
+class PreviewView(BaseModel):
+    """How a monitor's adapter reads a raw step."""
+
+    known: bool
+    view: dict[str, Any]
+
+
+def to_run_view(record: RunRecord) -> dict[str, Any]:
+    """The run as `RunView`."""
+    summary = record.summary
+    scored = summary.max_score is not None
+    return {
+        "run_id": record.ref.run_id,
+        "state": run_state(record),
+        "created_ms": record.created_ms,
+        "updated_ms": record.updated_ms,
+        "ended_ms": record.ended_ms,
+        "success": record.success,
+        "intervened": record.intervened,
+        "agent": record.agent,
+        "task": record.task,
+        "tags": record.tags,
+        "monitor_id": record.monitor_id,
+        "steps": record.accepted,
+        "scored": summary.steps,
+        "parked": summary.parked,
+        "unknown": summary.unknown,
+        "turn": summary.turn,
+        "risk": summary.risk if scored else None,
+        "failure_probability": summary.failure_probability if scored else None,
+        "score": summary.score if scored else None,
+        "max_risk": summary.max_risk if scored else None,
+        "max_failure_probability": summary.max_failure_probability if scored else None,
+        "max_score": summary.max_score,
+        "alerts": summary.alerts,
+    }
+
+
+def to_score_view(position: int, record: ScoreRecord) -> dict[str, Any]:
+    """A scored step as `ScoreView`."""
+    return {
+        "position": position,
+        "turn": record.turn,
+        "risk": record.risk,
+        "failure_probability": record.failure_probability,
+        "score": record.score,
+        "symbol": record.symbol,
+        "state": "warning" if record.warning else "ok",
+        "alert": record.alert,
+        "known": record.known,
+        "parked": record.parked,
+        "received_ms": record.received_ms,
+    }
+
+
+def to_alert_view(alert: JsonObject) -> JsonObject:
+    """An alert as `AlertView`."""
+    return {name: value for name, value in alert.items() if name not in {"type", "project"}}

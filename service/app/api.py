@@ -1,0 +1,167 @@
+"""An API process: puts the application together over Redis and serves it until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+
+from service.alerts.errors import TargetRefused, TooManyWebhooks
+from service.alerts.registry import WebhookRegistry
+from service.alerts.routes import build_router as build_webhook_router
+from service.alerts.sending import Sender
+from service.alerts.store import DeliveryStore
+from service.alerts.targets import TargetGuard
+from service.api.application import create_app
+from service.api.deps import ApiDeps, project_of
+from service.api.guards import LOOPBACK_HOSTS
+from service.api.problems import ProblemRow
+from service.app.starting import settle_when_up
+from service.core.catalogue import MonitorCatalogue, read_entry
+from service.core.ingest import Authenticator, build_pipeline
+from service.core.raw_steps import StepLimits
+from service.core.readiness import Check, check_backlog, check_monitor, check_workers
+from service.core.redaction import mask_secrets
+from service.errors import RedisUnfit, TransientError
+from service.redis_log.board import RedisScoreBoard
+from service.redis_log.checks import check_redis
+from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.ingest import AppendLimits, RedisStepLog
+from service.redis_log.keys import KeySpace
+from service.redis_log.runs import RedisRunReader
+from service.settings import Settings
+from service.telemetry import IngestMetrics, backlog_gauge, render_metrics
+
+log = logging.getLogger(__name__)
+
+WEBHOOK_PROBLEMS: tuple[ProblemRow, ...] = (
+    (TargetRefused, 422, "target-refused", "Webhooks may not reach this target"),
+    (TooManyWebhooks, 409, "too-many-webhooks", "The project has as many webhooks as it may have"),
+)
+
+
+async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> None:
+    """Serve until `stop`: then finish what is under way, and take no more."""
+    client = build_client(redis_url, connections=256)
+    try:
+        partitions = await settle_when_up(client, settings, stop)
+        if partitions is None:
+            return
+        deps, board = build_deps(settings, client, partitions)
+        allowed = None if deps.authenticator.required else LOOPBACK_HOSTS
+        server = _Server(
+            uvicorn.Config(
+                create_app(deps, version=version_of_service(), allowed_hosts=allowed),
+                host=settings.bound_host,
+                port=settings.port,
+                access_log=False,
+                log_config=None,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=10,
+                backlog=2048,
+            )
+        )
+        stopping = asyncio.create_task(_stop_server(server, stop))
+        try:
+            await server.serve()
+        finally:
+            stopping.cancel()
+            await board.close()
+    finally:
+        await client.aclose()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the process has one way to be stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tuple[ApiDeps, RedisScoreBoard]:
+    """The API's surroundings over one Redis client, and the board, which must be closed in the end."""
+    keys = KeySpace(partitions)
+    registry = CollectorRegistry()
+    reader = RedisRunReader(client, keys)
+    board = RedisScoreBoard(client, keys, reader)
+    step_log = RedisStepLog(client, keys, AppendLimits(settings.max_steps_per_run, settings.max_backlog))
+    catalogue = MonitorCatalogue()
+    if settings.bundle is not None:
+        catalogue.put(read_entry(settings.bundle), active=True)
+    authenticator = Authenticator(None if settings.api_key is None else settings.api_key.get_secret_value())
+    limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
+    redactor = mask_secrets if settings.redact == "secrets" else None
+    guard = TargetGuard(settings.allowed_targets)
+    webhooks = build_webhook_router(
+        WebhookRegistry(client, guard), DeliveryStore(client), Sender(guard), partitions=partitions, project=project_of
+    )
+
+    async def metrics_text() -> bytes:
+        try:
+            gauges = [backlog_gauge(await reader.backlog())]
+        except TransientError:
+            gauges = []
+        return render_metrics(registry, gauges)
+
+    async def checks() -> Sequence[Check]:
+        return await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
+
+    deps = ApiDeps(
+        authenticator=authenticator,
+        pipeline=build_pipeline(authenticator, limits, redactor, step_log, lambda: catalogue.active_id),
+        log=step_log,
+        reader=reader,
+        board=board,
+        catalogue=catalogue,
+        metrics=IngestMetrics(registry),
+        metrics_text=metrics_text,
+        checks=checks,
+        max_body_bytes=settings.max_body_bytes,
+        routers=(webhooks,),
+        problems=WEBHOOK_PROBLEMS,
+    )
+    return deps, board
+
+
+async def check_all(
+    settings: Settings, client: RedisClient, reader: RedisRunReader, partitions: int, active_id: Callable[[], str]
+) -> list[Check]:
+    """Every check of readiness, Redis first: nothing else can be known without it."""
+    try:
+        fitness = await check_redis(client)
+        reports = await reader.worker_reports()
+        backlog = await reader.backlog()
+    except (TransientError, RedisUnfit) as error:
+        return [Check("redis", False, str(error)), check_monitor(active_id())]
+    durable = fitness.persistence == "appendfsync always"
+    memory = f"{fitness.used_bytes} bytes used of {fitness.maxmemory_bytes or 'no set limit'}"
+    return [
+        Check("redis", True, f"version {fitness.version}, {memory}"),
+        Check("persistence", durable, fitness.persistence, warning=not durable),
+        Check("eviction", fitness.eviction == "noeviction", f"maxmemory-policy {fitness.eviction}", warning=True),
+        check_monitor(active_id()),
+        check_workers(reports, partitions, active_id(), time.time_ns() // 1_000_000, 2 * settings.lease_ms),
+        check_backlog(backlog, settings.max_backlog),
+    ]
+
+
+def version_of_service() -> str:
+    """The installed distribution's version, or "unknown" in a tree that is not installed."""
+    try:
+        return metadata.version("forewarn")
+    except metadata.PackageNotFoundError:
+        return "unknown"

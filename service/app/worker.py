@@ -1,0 +1,118 @@
+"""A worker process: loads the monitor, keeps leases, scores, delivers alerts; drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from monitors.errors import RunStateError
+from monitors.run_state import RunState
+from service.alerts.delivery import DeliveryLoop
+from service.alerts.metrics import DeliveryMetrics
+from service.app.starting import settle_when_up
+from service.core.scoring import RunMemory
+from service.errors import TransientError
+from service.ports import LiveMonitor
+from service.records import RunProgress
+from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.keys import KeySpace
+from service.redis_log.partitions import RedisPartitionLog
+from service.redis_log.schema import find_monitor, register_monitor
+from service.settings import Settings
+from service.telemetry import WorkerMetrics
+from service.worker.leases import LeaseKeeper
+from service.worker.loop import ScoringLoop
+from service.worker.shelf import LoadedMonitors, ReadMonitor
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 60.0
+DAY_MS = 86_400_000
+
+
+def read_monitor(folder: Path, device: str) -> LiveMonitor:
+    """The monitor in a bundle folder, compiled and run once."""
+    from monitors import Monitor
+
+    monitor = Monitor.read(folder, device=device)
+    monitor.warm()
+    return monitor
+
+
+async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop: asyncio.Event) -> None:
+    """Work until `stop`, then drain. Returns when everything scored is committed and every lease released."""
+    client = build_client(redis_url)
+    try:
+        partitions = await settle_when_up(client, settings, stop)
+        if partitions is None:
+            return
+        shelf = LoadedMonitors(read, lambda monitor_id: find_monitor(client, monitor_id))
+        if settings.bundle is not None:
+            monitor = await asyncio.to_thread(read, settings.bundle)
+            shelf.put(monitor, active=True)
+            await register_monitor(client, monitor.monitor_id, str(settings.bundle.absolute()))
+            log.info("monitor %s from %s on %s", monitor.monitor_id, settings.bundle, monitor.device)
+        await _work(settings, client, partitions, shelf, stop)
+    finally:
+        await client.aclose()
+
+
+async def _work(
+    settings: Settings, client: RedisClient, partitions: int, shelf: LoadedMonitors, stop: asyncio.Event
+) -> None:
+    registry = CollectorRegistry()
+    partition_log = RedisPartitionLog(client, KeySpace(partitions), settings.lease_ms)
+    owner = settings.owner or f"{socket.gethostname()}-{os.getpid()}"
+    leases = LeaseKeeper(partition_log, owner, partitions, settings.lease_ms, lambda: (shelf.ids, shelf.device))
+    scoring = ScoringLoop(
+        partition_log, leases, shelf, WorkerMetrics(registry), lambda progress: to_memory(progress, shelf)
+    )
+    delivery = DeliveryLoop(
+        client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=DeliveryMetrics(registry)
+    )
+    drained = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(leases.run(drained), name="leases")
+        delivering = group.create_task(delivery.run(stop), name="delivery")
+        sweeping = group.create_task(_sweep(partition_log, leases, settings.retention_days, stop), name="sweep")
+        if shelf.active_id:
+            await scoring.run(stop)
+        else:
+            await stop.wait()
+        await asyncio.gather(delivering, sweeping)
+        drained.set()
+        leases.nudge()
+        await keeping
+    with contextlib.suppress(TransientError):
+        await leases.release_all()
+    log.info("drained: every scored step is committed, every lease released")
+
+
+async def _sweep(
+    partition_log: RedisPartitionLog, leases: LeaseKeeper, retention_days: float, stop: asyncio.Event
+) -> None:
+    """Deletes runs idle for longer than the retention, now and then."""
+    while not stop.is_set():
+        older_than_ms = time.time_ns() // 1_000_000 - int(retention_days * DAY_MS)
+        for holding in list(leases.held.values()):
+            with contextlib.suppress(TransientError):
+                await partition_log.sweep(holding.lease, older_than_ms)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), SWEEP_EVERY_S)
+
+
+def to_memory(progress: RunProgress, shelf: LoadedMonitors) -> RunMemory:
+    """A run's memory of what Redis holds. A run that began before any monitor was there goes with the active one."""
+    monitor_id = progress.monitor_id or shelf.active_id
+    try:
+        state = RunState.from_bytes(progress.state) if progress.state else None
+    except RunStateError as error:
+        return RunMemory(monitor_id, None, progress.summary, fault=str(error))
+    return RunMemory(monitor_id, state, progress.summary)

@@ -1,0 +1,64 @@
+"""The monitors that callers may ask about: what a bundle says of itself, and its adapter. Needs neither numba nor
+ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from monitors.adapter import Adapter, compile_adapter, read_spec
+from monitors.bundle import Manifest, read_manifest
+from monitors.bundle.folder import ADAPTER, EXAMPLES, MANIFEST
+from monitors.stepview import JsonValue
+from service.errors import NotFound
+
+EXAMPLES_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorEntry:
+    """One monitor, without its scorer."""
+
+    monitor_id: str
+    manifest: Manifest
+    adapter: Adapter
+    examples: tuple[JsonValue, ...]
+
+
+class MonitorCatalogue:
+    """Monitors by id; the active one is what new runs begin with."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, MonitorEntry] = {}
+        self.active_id = ""
+
+    def put(self, entry: MonitorEntry, *, active: bool) -> None:
+        """List a monitor."""
+        self._entries[entry.monitor_id] = entry
+        if active:
+            self.active_id = entry.monitor_id
+
+    def list(self) -> list[MonitorEntry]:
+        """All monitors, the active one first."""
+        return sorted(self._entries.values(), key=lambda entry: (entry.monitor_id != self.active_id, entry.monitor_id))
+
+    def get(self, monitor_id: str) -> MonitorEntry:
+        """A monitor; "active" names the active one. Raises NotFound."""
+        entry = self._entries.get(self.active_id if monitor_id == "active" else monitor_id)
+        if entry is None:
+            raise NotFound(f"there is no monitor {monitor_id}")
+        return entry
+
+
+def read_entry(folder: Path) -> MonitorEntry:
+    """What a bundle says of itself. Raises BundleError or AdapterError. The id is that of
+    `monitors.monitor.read_monitor_id`."""
+    manifest = read_manifest(folder)
+    monitor_id = "m-" + sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+    examples = orjson.loads((folder / EXAMPLES).read_bytes())
+    return MonitorEntry(
+        monitor_id, manifest, compile_adapter(read_spec(folder / ADAPTER)), tuple(examples[:EXAMPLES_SHOWN])
+    )

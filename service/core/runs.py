@@ -1,0 +1,21 @@
+"""What a run's record means."""
+
+from __future__ import annotations
+
+from service.records import RunQuery, RunRecord
+
+
+def matches(record: RunRecord, query: RunQuery) -> bool:
+    """True if the run passes the query's filters."""
+    return (query.agent is None or record.agent == query.agent) and (
+        query.state is None or run_state(record) == query.state
+    )
+
+
+def run_state(record: RunRecord) -> str:
+    """The run's state in one word: "succeeded", "failed", "ended", else "warning" or "ok" while it is live."""
+    if record.success is not None:
+        return "succeeded" if record.success else "failed"
+    if record.ended_ms is not None:
+        return "ended"
+    return "warning" if record.summary.warning else "ok"

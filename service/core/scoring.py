@@ -1,0 +1,198 @@
+"""Scores a batch of log entries: at most one step of a run a round, so that a run's steps change its state in order,
+each once.
+
+Runs on a thread of its own: nothing here awaits, and nothing but its arguments is touched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from service.errors import NotFound
+from service.ports import LiveMonitor
+from service.records import Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord
+
+if TYPE_CHECKING:
+    from monitors.decision import Alert
+    from monitors.monitor import Verdict
+    from monitors.run_state import RunState
+
+FindMonitor = Callable[[str], LiveMonitor]
+REASON_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RunMemory:
+    """What a worker holds of a run between two steps. `state` is None before the first."""
+
+    monitor_id: str
+    state: RunState | None
+    summary: RunSummary
+    fault: str = ""
+    """Why the run's steps cannot be scored at all (its stored state cannot be read), if so."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAlert:
+    """An alert episode that a step of this batch opened."""
+
+    position: int
+    alert: Alert
+
+
+@dataclass(slots=True)
+class ScoredRun:
+    """What a batch did to one run. `scores` are consecutive from `first_position`."""
+
+    memory: RunMemory
+    first_position: int
+    scores: list[ScoreRecord] = field(default_factory=list)
+    alerts: list[OpenedAlert] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ScoredBatch:
+    """What a batch came to."""
+
+    runs: dict[RunRef, ScoredRun] = field(default_factory=dict)
+    parked: list[ParkedEntry] = field(default_factory=list)
+    known: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+    """Steps scored by (monitor, device, known to the adapter)."""
+
+
+def score_batch(
+    entries: Sequence[Entry], memories: Mapping[RunRef, RunMemory], find_monitor: FindMonitor, now_ms: int
+) -> ScoredBatch:
+    """Score entries, each run's in the order given. `memories` holds every run of them. Raises nothing that an entry
+    causes: it is parked."""
+    batch = ScoredBatch()
+    rounds: list[list[Entry]] = []
+    depth: dict[RunRef, int] = {}
+    for entry in entries:
+        level = depth.get(entry.ref, 0)
+        memory = memories[entry.ref]
+        # The commit moves cursor and summary together, so an entry before its run's next position can only be a
+        # re-delivery.
+        if entry.position < memory.summary.steps:
+            continue
+        depth[entry.ref] = level + 1
+        if level == len(rounds):
+            rounds.append([])
+        rounds[level].append(entry)
+        if level == 0:
+            batch.runs[entry.ref] = ScoredRun(memory, entry.position)
+    for group in rounds:
+        by_monitor: dict[str, list[Entry]] = {}
+        for entry in group:
+            memory = batch.runs[entry.ref].memory
+            if memory.fault:
+                _park(batch, entry, memory.fault, now_ms)
+            else:
+                by_monitor.setdefault(memory.monitor_id, []).append(entry)
+        for monitor_id, of_one in by_monitor.items():
+            _score_round(batch, of_one, monitor_id, find_monitor, now_ms)
+    return batch
+
+
+def _score_round(
+    batch: ScoredBatch, entries: list[Entry], monitor_id: str, find_monitor: FindMonitor, now_ms: int
+) -> None:
+    try:
+        monitor = find_monitor(monitor_id)
+    except NotFound as error:
+        for entry in entries:
+            _park(batch, entry, str(error), now_ms)
+        return
+    try:
+        _advance(batch, entries, monitor, now_ms)
+    except Exception as error:  # noqa: BLE001 - one bad entry must not stop the others, whatever it does to the monitor
+        if len(entries) == 1:
+            _park(batch, entries[0], f"{type(error).__name__}: {error}", now_ms)
+            return
+        for entry in entries:
+            _score_round(batch, [entry], monitor_id, find_monitor, now_ms)
+
+
+def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now_ms: int) -> None:
+    raw_steps = [orjson.loads(entry.data) for entry in entries]
+    states = [batch.runs[entry.ref].memory.state or monitor.initial_state() for entry in entries]
+    results = monitor.advance(states, raw_steps)
+    for _, verdict in results:
+        if not (math.isfinite(verdict.score) and 0 <= verdict.risk <= 1 and 0 <= verdict.failure_probability <= 1):
+            raise ArithmeticError(
+                f"the monitor gave score {verdict.score}, risk {verdict.risk}, "
+                f"failure probability {verdict.failure_probability}"
+            )
+    for entry, (state, verdict) in zip(entries, results, strict=True):
+        run = batch.runs[entry.ref]
+        run.memory = RunMemory(
+            monitor.monitor_id, state, next_summary(run.memory.summary, entry.position, verdict, now_ms)
+        )
+        run.scores.append(
+            ScoreRecord(
+                turn=verdict.turn,
+                risk=verdict.risk,
+                failure_probability=verdict.failure_probability,
+                score=verdict.score,
+                symbol=verdict.symbol,
+                received_ms=entry.received_us // 1000,
+                warning=verdict.state == "warning",
+                alert=verdict.alert is not None,
+                known=verdict.known,
+            )
+        )
+        if verdict.alert is not None:
+            run.alerts.append(OpenedAlert(entry.position, verdict.alert))
+        label = (monitor.monitor_id, monitor.device, verdict.known)
+        batch.known[label] = batch.known.get(label, 0) + 1
+
+
+def next_summary(before: RunSummary, position: int, verdict: Verdict, now_ms: int) -> RunSummary:
+    """The run's summary after one more scored step."""
+    return RunSummary(
+        steps=position + 1,
+        turn=verdict.turn,
+        risk=verdict.risk,
+        failure_probability=verdict.failure_probability,
+        score=verdict.score,
+        max_risk=max(before.max_risk, verdict.risk),
+        max_failure_probability=max(before.max_failure_probability, verdict.failure_probability),
+        max_score=verdict.score if before.max_score is None else max(before.max_score, verdict.score),
+        warning=verdict.state == "warning",
+        alerts=before.alerts + (verdict.alert is not None),
+        unknown=before.unknown + (not verdict.known),
+        parked=before.parked,
+        scored_ms=now_ms,
+    )
+
+
+def park(run: ScoredRun, entry: Entry, now_ms: int) -> None:
+    """Count an entry that is set aside: its run goes on from the state before it."""
+    was = run.memory.summary
+    values = {name: getattr(was, name) for name in RunSummary.__slots__}
+    summary = RunSummary(**{**values, "steps": entry.position + 1, "parked": was.parked + 1, "scored_ms": now_ms})
+    run.memory = RunMemory(run.memory.monitor_id, run.memory.state, summary, run.memory.fault)
+    run.scores.append(
+        ScoreRecord(
+            was.turn,
+            was.risk,
+            was.failure_probability,
+            was.score,
+            0,
+            entry.received_us // 1000,
+            was.warning,
+            False,
+            False,
+            True,
+        )
+    )
+
+
+def _park(batch: ScoredBatch, entry: Entry, reason: str, now_ms: int) -> None:
+    park(batch.runs[entry.ref], entry, now_ms)
+    batch.parked.append(ParkedEntry(entry, reason[:REASON_CHARS]))

@@ -1,0 +1,134 @@
+"""Errors of the service. Each is *transient* (try again), *poison* (this input never works) or *fatal* (stop the
+process).
+
+ServiceError
+├── TransientError            try again later; `retry_after_s` says when
+│   ├── LogUnavailable        Redis does not answer: whether a write reached it is unknown
+│   ├── Overloaded            a partition's backlog, or Redis's memory, is full
+│   ├── NoMonitor             no bundle is loaded yet
+│   └── OwnershipLost         another worker owns the partition now: nothing was written
+├── PoisonError               the caller's input is refused; sending it again changes nothing
+│   ├── RawStepRefused        a step that is no JSON, too deep, too big …; `pointer` says where
+│   ├── BodyTooLarge          a request body over the limit
+│   ├── NameRefused           a run id (or other name in an address) with characters or a length that are not allowed
+│   ├── RunClosed             steps for a run that has ended or has an outcome
+│   ├── RunFull               a run with as many steps as one run may have
+│   ├── NotFound              no such run, monitor …
+│   └── Unauthenticated       the API key is missing or wrong
+└── FatalError                the process cannot do its work; the message says what to do
+    ├── SettingsError         a setting that is unknown or makes no sense
+    ├── SchemaMismatch        Redis holds another partition count or another key schema
+    ├── RedisMissing          no redis-server found to embed
+    └── RedisUnfit            Redis is too old, or set up so that a promise would break
+"""
+
+from __future__ import annotations
+
+from monitors.errors import ForewarnError
+
+
+class ServiceError(ForewarnError):
+    """Root of what the service raises on purpose; its text is one line fit for a person."""
+
+
+class TransientError(ServiceError):
+    """The same request may work later."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LogUnavailable(TransientError):
+    """Redis does not answer. A write may or may not have reached it: only a client id makes sending it again safe."""
+
+
+class Overloaded(TransientError):
+    """Nothing was stored: the backlog or the memory is full."""
+
+
+class NoMonitor(TransientError):
+    """No bundle is loaded, so nobody could score what is sent."""
+
+
+class OwnershipLost(TransientError):
+    """The fence of a partition has moved on. `partition` names it."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(f"partition {partition} belongs to another worker now")
+        self.partition = partition
+
+
+class PoisonError(ServiceError):
+    """The input is refused for what it is."""
+
+
+class RawStepRefused(PoisonError):
+    """A body or a step that cannot be taken. `pointer` is an RFC 6901 JSON pointer into the body."""
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
+class BodyTooLarge(PoisonError):
+    """A body of more bytes than `limit_bytes`."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the body has more than {limit_bytes} bytes; send the steps in several requests")
+        self.limit_bytes = limit_bytes
+
+
+class NameRefused(PoisonError):
+    """A name in the address that is not allowed. `name` says which."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class RunClosed(PoisonError):
+    """The run has ended or has an outcome."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id} has ended or has an outcome: it takes no more steps, and none of this request was stored"
+        )
+        self.run_id = run_id
+
+
+class RunFull(PoisonError):
+    """The run has as many steps as one run may have."""
+
+    def __init__(self, run_id: str, limit: int) -> None:
+        super().__init__(f"run {run_id} would have more than {limit} steps; none of this request was stored")
+        self.run_id = run_id
+        self.limit = limit
+
+
+class NotFound(PoisonError):
+    """What the address names does not exist."""
+
+
+class Unauthenticated(PoisonError):
+    """The API key is missing or wrong."""
+
+
+class FatalError(ServiceError):
+    """Starting again changes nothing until somebody acts."""
+
+
+class SettingsError(FatalError):
+    """A setting that is unknown or makes no sense."""
+
+
+class SchemaMismatch(FatalError):
+    """What Redis holds was written with another partition count or key schema."""
+
+
+class RedisMissing(FatalError):
+    """No redis-server is at hand to embed."""
+
+
+class RedisUnfit(FatalError):
+    """Redis is too old, or set up so that a promise would break."""

@@ -1,0 +1,181 @@
+"""What the core needs of the outside: a log to append to, partitions to own, runs to read, scores to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from monitors.stepview import JsonValue
+from service.records import (
+    AlertQuery,
+    Appended,
+    Entry,
+    JsonObject,
+    Lease,
+    NewStep,
+    PartitionCommit,
+    RunDescription,
+    RunProgress,
+    RunQuery,
+    RunRecord,
+    RunRef,
+    ScoreRecord,
+    WorkerReport,
+)
+
+if TYPE_CHECKING:
+    # A process that scores nothing must not pay for numba and ONNX Runtime.
+    from monitors.monitor import Verdict
+    from monitors.run_state import RunState
+
+
+class StepLog(Protocol):
+    """The way in. What returns is durable."""
+
+    async def append(self, ref: RunRef, steps: Sequence[NewStep], monitor_id: str) -> list[Appended]:
+        """Store steps at the end of a run, all or none; a known client id is answered with the position it has already.
+
+        Raises RunClosed, RunFull, Overloaded (nothing stored), LogUnavailable (unknown whether stored).
+        """
+        ...
+
+    async def describe(self, ref: RunRef, description: RunDescription, monitor_id: str) -> bool:
+        """Write what is said of a run; True if the run is new."""
+        ...
+
+    async def end(self, ref: RunRef) -> None:
+        """Close a run for steps. Raises NotFound."""
+        ...
+
+    async def set_outcome(self, ref: RunRef, *, success: bool, intervened: bool | None) -> None:
+        """Write or correct a run's outcome, and close it. Raises NotFound."""
+        ...
+
+
+class PartitionLog(Protocol):
+    """The way through: what the owner of partitions does."""
+
+    async def acquire(self, partition: int, owner: str) -> Lease | None:
+        """The lease, with a new fence, or None while another owner holds it."""
+        ...
+
+    async def renew(self, leases: Sequence[Lease], owner: str) -> list[bool]:
+        """Which of the leases are still the owner's; those last longer now."""
+        ...
+
+    async def release(self, leases: Sequence[Lease], owner: str) -> None:
+        """Give leases back, so that another owner need not wait for them to run out."""
+        ...
+
+    async def read(self, cursors: Mapping[int, str], count: int, block_ms: int) -> list[Entry]:
+        """Entries after each partition's cursor, in order, at most `count` of each; waits up to `block_ms` for a
+        first one."""
+        ...
+
+    async def load(self, refs: Sequence[RunRef]) -> list[RunProgress]:
+        """What is committed of these runs."""
+        ...
+
+    async def read_descriptions(self, refs: Sequence[RunRef]) -> list[RunDescription]:
+        """What callers said of these runs."""
+        ...
+
+    async def commit(self, commits: Sequence[PartitionCommit]) -> list[bool]:
+        """Write each partition's batch atomically; False where the fence has moved on and nothing was written."""
+        ...
+
+    async def suspect(self, lease: Lease, entry_id: str) -> bool:
+        """Note that this entry is being scored alone now; False where the fence has moved on."""
+        ...
+
+    async def sweep(self, lease: Lease, older_than_ms: int) -> int:
+        """Delete runs idle since before this time, a few at a time; how many."""
+        ...
+
+    async def report(self, report: WorkerReport) -> list[WorkerReport]:
+        """Say that a worker is alive; all workers' last reports."""
+        ...
+
+    async def withdraw(self, worker: str) -> None:
+        """Take a worker's report away: it is leaving."""
+        ...
+
+
+class RunReader(Protocol):
+    """The way to look: nothing here changes anything."""
+
+    async def list_runs(self, query: RunQuery) -> tuple[list[RunRecord], tuple[int, str] | None]:
+        """Runs, newest first, and where to go on if there are more."""
+        ...
+
+    async def read_run(self, ref: RunRef) -> RunRecord | None:
+        """A run's record."""
+        ...
+
+    async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:
+        """Scores of consecutive steps from position `first`; None where not scored yet."""
+        ...
+
+    async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
+        """A run's alerts, by episode."""
+        ...
+
+    async def list_alerts(self, query: AlertQuery) -> tuple[list[JsonObject], tuple[int, str] | None]:
+        """Alerts, newest first, and where to go on if there are more."""
+        ...
+
+
+class ScoreWatch(Protocol):
+    """Sees one run's scores from the moment it was opened."""
+
+    async def look(self, positions: set[int]) -> None:
+        """See what is committed of these positions already: a duplicate's score is told no second time."""
+        ...
+
+    async def wait(self, positions: Sequence[int], timeout_s: float) -> dict[int, ScoreRecord]:
+        """Scores of these positions as far as they are committed within the time."""
+        ...
+
+
+class ScoreBoard(Protocol):
+    """Tells of scores as they are committed, whichever process commits them."""
+
+    def watch(self, ref: RunRef) -> AbstractAsyncContextManager[ScoreWatch]:
+        """Watch one run; open it before appending."""
+        ...
+
+
+class LiveMonitor(Protocol):
+    """What a worker needs of a monitor; `monitors.Monitor` is one."""
+
+    @property
+    def monitor_id(self) -> str:
+        """The bundle's content hash."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where the graph runs."""
+        ...
+
+    def initial_state(self) -> RunState:
+        """The state of a run without steps."""
+        ...
+
+    def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
+        """The next state and the verdict for one raw step of each of several runs. Pure."""
+        ...
+
+
+class MonitorShelf(Protocol):
+    """The monitors that a worker can score with."""
+
+    @property
+    def active_id(self) -> str:
+        """The monitor that new runs begin with."""
+        ...
+
+    def find(self, monitor_id: str) -> LiveMonitor:
+        """A loaded monitor. Raises NotFound, whose text says why it is not there."""
+        ...

@@ -1,0 +1,279 @@
+"""The data that cross the service's ports: identities, steps, scores, runs, leases, commits. Plain values; no I/O."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RunRef:
+    """A run's identity everywhere: (project, run_id)."""
+
+    project: str
+    run_id: str
+
+    @property
+    def name(self) -> str:
+        """The identity as one text, `project:run_id`. A project holds no colon, so it reads back."""
+        return f"{self.project}:{self.run_id}"
+
+    @staticmethod
+    def from_name(name: str) -> RunRef:
+        """The identity that `name` gave."""
+        project, _, run_id = name.partition(":")
+        return RunRef(project, run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewStep:
+    """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such."""
+
+    data: bytes
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a step stands in its run: 0 for the first. A duplicate has the position of the step that it repeats."""
+
+    position: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRecord:
+    """What is kept of one scored step: 32 bytes. Risks and probabilities are float32, 0 safe … 1 failing; `score`
+    higher is worse."""
+
+    turn: int
+    risk: float
+    failure_probability: float
+    score: float
+    symbol: int
+    received_ms: int
+    warning: bool = False
+    alert: bool = False
+    known: bool = True
+    parked: bool = False
+    """The step could not be scored and lies in the parking stream; the numbers are those before it."""
+
+    def to_bytes(self) -> bytes:
+        """The record as it is stored. A stored record is never all zeros, which is what a step not yet scored looks
+        like."""
+        flags = 1 | self.warning << 1 | self.alert << 2 | self.known << 3 | self.parked << 4
+        return SCORE_LAYOUT.pack(
+            self.risk,
+            self.failure_probability,
+            self.score,
+            self.received_ms,
+            self.turn,
+            min(self.symbol, 0xFFFF),
+            flags,
+            0,
+        )
+
+    @staticmethod
+    def from_bytes(raw_record: bytes) -> ScoreRecord | None:
+        """The record in these 32 bytes, or None where the step is not scored yet."""
+        risk, failure, score, received_ms, turn, symbol, flags, _ = SCORE_LAYOUT.unpack(raw_record)
+        if not flags & 1:
+            return None
+        warning, alert, known, parked = (bool(flags & bit) for bit in (2, 4, 8, 16))
+        return ScoreRecord(turn, risk, failure, score, symbol, received_ms, warning, alert, known, parked)
+
+
+SCORE_LAYOUT = struct.Struct("<ffdQIHBB")
+SCORE_BYTES = SCORE_LAYOUT.size
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run's scores come to so far. Written in the same commit as the scores themselves."""
+
+    steps: int = 0
+    """Raw steps taken into account: the position of the next one to score."""
+    turn: int = 0
+    risk: float = 0.0
+    failure_probability: float = 0.0
+    score: float = 0.0
+    max_risk: float = 0.0
+    max_failure_probability: float = 0.0
+    max_score: float | None = None
+    warning: bool = False
+    alerts: int = 0
+    unknown: int = 0
+    parked: int = 0
+    scored_ms: int = 0
+
+    def to_json(self) -> bytes:
+        """The summary as stored, with its format version."""
+        return orjson.dumps({"v": 1, **asdict(self)})
+
+    @staticmethod
+    def from_json(raw_summary: bytes | None) -> RunSummary:
+        """The summary as it was stored; that of a run without scores for None."""
+        if not raw_summary:
+            return RunSummary()
+        values = orjson.loads(raw_summary)
+        values.pop("v", None)
+        return RunSummary(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it is known: what callers said of it, and the summary of its scores."""
+
+    ref: RunRef
+    created_ms: int
+    updated_ms: int
+    accepted: int
+    """Steps accepted: the position that the next one will get."""
+    ended_ms: int | None = None
+    success: bool | None = None
+    intervened: bool | None = None
+    agent: str = ""
+    task: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    monitor_id: str = ""
+    summary: RunSummary = field(default_factory=RunSummary)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted step as it waits in its partition's stream. `received_us` is the API's clock, microseconds since
+    1970."""
+
+    partition: int
+    entry_id: str
+    ref: RunRef
+    position: int
+    data: bytes
+    received_us: int
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to move a partition's cursor, until somebody else's acquisition raises the fence."""
+
+    partition: int
+    fence: int
+    cursor: str
+    attempts: int
+    """How often the partition was acquired at this cursor without a commit since."""
+    suspect: str = ""
+    """The entry that was being scored alone when an owner died, if any."""
+    suspicion: int = 0
+    """How many owners in a row died at the suspect."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """What a worker must know of a run to score its next step. `state` is empty for a run without scores."""
+
+    monitor_id: str
+    state: bytes
+    summary: RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNote:
+    """An opened alert episode: the JSON that goes to the outbox and stays with the run."""
+
+    episode: int
+    created_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommit:
+    """What one batch changes of one run. `scores` are consecutive, the first at `first_position`."""
+
+    ref: RunRef
+    state: bytes
+    summary: RunSummary
+    first_position: int
+    scores: tuple[ScoreRecord, ...]
+    alerts: tuple[AlertNote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEntry:
+    """An entry that cannot be scored, and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCommit:
+    """All that one batch changes of one partition: written together or not at all."""
+
+    partition: int
+    fence: int
+    cursor: str
+    runs: tuple[RunCommit, ...]
+    parked: tuple[ParkedEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker says of itself every second."""
+
+    worker: str
+    seen_ms: int
+    pid: int
+    partitions: tuple[int, ...]
+    monitors: tuple[str, ...]
+    device: str
+
+    def to_json(self) -> bytes:
+        """The report as stored."""
+        return orjson.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(raw_report: bytes) -> WorkerReport:
+        """The report that `to_json` wrote."""
+        values = orjson.loads(raw_report)
+        return WorkerReport(
+            **{**values, "partitions": tuple(values["partitions"]), "monitors": tuple(values["monitors"])}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list: newest first, before `before` (created_ms, name) where given."""
+
+    project: str
+    limit: int
+    before: tuple[int, str] | None = None
+    state: str | None = None
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertQuery:
+    """Which alerts to list: newest first, before `before` (created_ms, id) where given."""
+
+    project: str
+    limit: int
+    before: tuple[int, str] | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """What a caller says of a run at its start; None leaves what was said before."""
+
+    agent: str | None = None
+    task: str | None = None
+    tags: dict[str, str] | None = None
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,95 @@
+"""Every Redis key of the service's core, key schema 1. Alert delivery has its own, in `service/alerts/keys.py`.
+
+Every key of a partition starts with its hash tag `{pNN}:`, so that one script may touch any of them on Redis Cluster.
+`<run>` is
+`project:run_id`.
+
+| key | type | holds |
+|---|---|---|
+| `{pNN}:steps` | stream | steps not scored yet: r run, p position, d raw step as JSON, t received (µs), i id's digest |
+| `{pNN}:cursor` | hash | id: the last entry committed; attempts, suspect, suspicion: see `scripts.ACQUIRE` |
+| `{pNN}:lease` | string | the owner's name; runs out |
+| `{pNN}:fence` | integer | raised by each acquisition; a commit under an older one is refused |
+| `{pNN}:runs` | zset | runs by time of creation (ms) |
+| `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary |
+| `{pNN}:scores:<run>` | string | 32 bytes a step, `records.ScoreRecord`, at 32 × position |
+| `{pNN}:ids:<run>` | zset | digests of client ids → position, of the last 1,024 steps |
+| `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
+| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON |
+| `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
+| `{pNN}:parked` | stream | entries that could not be scored, with the reason |
+| `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
+| `forewarn:schema` | hash | version of this key schema, partitions |
+| `forewarn:workers` | hash | worker → its last report |
+| `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from service.records import RunRef
+
+SCHEMA_VERSION = 1
+SCHEMA = "forewarn:schema"
+WORKERS = "forewarn:workers"
+MONITORS = "forewarn:monitors"
+
+
+def partition_of(ref: RunRef, partitions: int) -> int:
+    """The partition of a run: a stable hash of (project, run_id), the same for ever in every version."""
+    digest = sha256(f"{ref.project}\0{ref.run_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % partitions
+
+
+class PartitionKeys:
+    """The keys of one partition, made once."""
+
+    __slots__ = ("alerts", "cursor", "fence", "lease", "outbox", "parked", "prefix", "runs", "scored", "steps")
+
+    def __init__(self, partition: int) -> None:
+        self.prefix = f"{{p{partition:02d}}}:"
+        self.steps = self.prefix + "steps"
+        self.cursor = self.prefix + "cursor"
+        self.lease = self.prefix + "lease"
+        self.fence = self.prefix + "fence"
+        self.runs = self.prefix + "runs"
+        self.alerts = self.prefix + "alerts"
+        self.outbox = self.prefix + "outbox"
+        self.parked = self.prefix + "parked"
+        self.scored = self.prefix + "scored"
+
+    def run(self, ref: RunRef) -> str:
+        """The run's hash."""
+        return f"{self.prefix}run:{ref.name}"
+
+    def scores(self, ref: RunRef) -> str:
+        """The run's score records."""
+        return f"{self.prefix}scores:{ref.name}"
+
+    def ids(self, ref: RunRef) -> str:
+        """The run's recent client ids."""
+        return f"{self.prefix}ids:{ref.name}"
+
+    def run_alerts(self, ref: RunRef) -> str:
+        """The run's alerts."""
+        return f"{self.prefix}alerts:{ref.name}"
+
+
+class KeySpace:
+    """All partitions' keys, and which run belongs where."""
+
+    def __init__(self, partitions: int) -> None:
+        self.count = partitions
+        self._keys = tuple(PartitionKeys(partition) for partition in range(partitions))
+
+    def __getitem__(self, partition: int) -> PartitionKeys:
+        return self._keys[partition]
+
+    def partition_of(self, ref: RunRef) -> int:
+        """The run's partition."""
+        return partition_of(ref, self.count)
+
+    def of_run(self, ref: RunRef) -> PartitionKeys:
+        """The keys of the run's partition."""
+        return self._keys[partition_of(ref, self.count)]

@@ -1,0 +1,189 @@
+"""What the owner of partitions does on Redis: leases, reading on from the cursor, loading runs, committing batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+
+from service.records import (
+    SCORE_BYTES,
+    Entry,
+    Lease,
+    PartitionCommit,
+    RunDescription,
+    RunProgress,
+    RunRef,
+    RunSummary,
+    WorkerReport,
+)
+from service.redis_log import scripts
+from service.redis_log.connection import redis_errors, run_script, run_scripts
+from service.redis_log.frames import to_frame
+from service.redis_log.keys import WORKERS, KeySpace
+from service.redis_log.scripts import Argument, Call
+
+SWEPT_AT_ONCE = 64
+# Workers not heard of for so long are struck off the list.
+FORGOTTEN_MS = 60_000
+
+
+class RedisPartitionLog:
+    """PartitionLog on Redis."""
+
+    def __init__(self, client: Redis, keys: KeySpace, lease_ms: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._lease_ms = lease_ms
+
+    async def acquire(self, partition: int, owner: str) -> Lease | None:
+        """See `ports.PartitionLog.acquire`."""
+        keys = self._keys[partition]
+        answer = await run_script(
+            self._client, Call(scripts.ACQUIRE, [keys.lease, keys.fence, keys.cursor], [owner, self._lease_ms])
+        )
+        if answer is None:
+            return None
+        fence, cursor, attempts, suspect, suspicion = answer
+        return Lease(partition, fence, cursor.decode(), attempts, suspect.decode(), suspicion)
+
+    async def renew(self, leases: Sequence[Lease], owner: str) -> list[bool]:
+        """See `ports.PartitionLog.renew`."""
+        calls = [
+            Call(scripts.RENEW, [keys.lease, keys.fence], [owner, self._lease_ms, lease.fence])
+            for lease in leases
+            for keys in (self._keys[lease.partition],)
+        ]
+        return [answer == 1 for answer in await run_scripts(self._client, calls)]
+
+    async def release(self, leases: Sequence[Lease], owner: str) -> None:
+        """See `ports.PartitionLog.release`."""
+        calls = [
+            Call(scripts.RELEASE, [keys.lease, keys.fence, keys.cursor], [owner, lease.fence])
+            for lease in leases
+            for keys in (self._keys[lease.partition],)
+        ]
+        await run_scripts(self._client, calls)
+
+    async def read(self, cursors: Mapping[int, str], count: int, block_ms: int) -> list[Entry]:
+        """See `ports.PartitionLog.read`."""
+        streams: dict[Any, Any] = {self._keys[partition].steps: cursor for partition, cursor in cursors.items()}
+        partition_of = {self._keys[partition].steps.encode(): partition for partition in cursors}
+        with redis_errors():
+            answer: Any = await self._client.xread(streams, count=count, block=block_ms)
+        return [
+            _to_entry(partition_of[stream], entry_id, fields)
+            for stream, rows in answer or ()
+            for entry_id, fields in rows
+        ]
+
+    async def load(self, refs: Sequence[RunRef]) -> list[RunProgress]:
+        """See `ports.PartitionLog.load`."""
+        rows = await self._fields(refs, "monitor", "state", "summary")
+        return [RunProgress((row[0] or b"").decode(), row[1] or b"", RunSummary.from_json(row[2])) for row in rows]
+
+    async def read_descriptions(self, refs: Sequence[RunRef]) -> list[RunDescription]:
+        """See `ports.PartitionLog.read_descriptions`."""
+        rows = await self._fields(refs, "agent", "task", "tags")
+        return [
+            RunDescription((row[0] or b"").decode(), (row[1] or b"").decode(), orjson.loads(row[2] or b"{}"))
+            for row in rows
+        ]
+
+    async def commit(self, commits: Sequence[PartitionCommit]) -> list[bool]:
+        """See `ports.PartitionLog.commit`. Raises what Redis answered where a commit failed for another reason than
+        the fence."""
+        answers = await run_scripts(self._client, [self._commit_call(commit) for commit in commits])
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return [answer == 1 for answer in answers]
+
+    async def suspect(self, lease: Lease, entry_id: str) -> bool:
+        """See `ports.PartitionLog.suspect`."""
+        keys = self._keys[lease.partition]
+        call = Call(scripts.SUSPECT, [keys.fence, keys.cursor], [lease.fence, entry_id])
+        return bool(await run_script(self._client, call))
+
+    async def sweep(self, lease: Lease, older_than_ms: int) -> int:
+        """See `ports.PartitionLog.sweep`. Looks at the oldest runs only, so that its cost does not grow with the live
+        ones."""
+        keys = self._keys[lease.partition]
+        with redis_errors():
+            names: Any = await self._client.zrangebyscore(keys.runs, "-inf", older_than_ms, start=0, num=SWEPT_AT_ONCE)
+        calls = []
+        for name in names:
+            ref = RunRef.from_name(name.decode())
+            own = [keys.run(ref), keys.scores(ref), keys.ids(ref), keys.run_alerts(ref)]
+            calls.append(
+                Call(scripts.FORGET, [keys.fence, keys.runs, keys.alerts, *own], [lease.fence, name, older_than_ms])
+            )
+        return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
+
+    async def report(self, report: WorkerReport) -> list[WorkerReport]:
+        """See `ports.PartitionLog.report`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hset(WORKERS, report.worker, report.to_json())
+                pipeline.hgetall(WORKERS)
+                _, rows = await pipeline.execute()
+            reports = [WorkerReport.from_json(row) for row in cast(dict[bytes, bytes], rows).values()]
+            gone = [known.worker for known in reports if known.seen_ms < report.seen_ms - FORGOTTEN_MS]
+            if gone:
+                await self._client.hdel(WORKERS, *gone)
+        return [known for known in reports if known.worker not in gone]
+
+    async def withdraw(self, worker: str) -> None:
+        """See `ports.PartitionLog.withdraw`."""
+        with redis_errors():
+            await self._client.hdel(WORKERS, worker)
+
+    async def _fields(self, refs: Sequence[RunRef], *names: str) -> list[list[bytes | None]]:
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for ref in refs:
+                    pipeline.hmget(self._keys.of_run(ref).run(ref), list(names))
+                return cast(list[list[bytes | None]], await pipeline.execute())
+
+    def _commit_call(self, commit: PartitionCommit) -> Call:
+        keys = self._keys[commit.partition]
+        names = [keys.fence, keys.cursor, keys.steps, keys.outbox, keys.parked, keys.alerts]
+        packed = [b"".join(score.to_bytes() for score in run.scores) for run in commit.runs]
+        arguments: list[Argument] = [
+            commit.fence,
+            commit.cursor,
+            entry_after(commit.cursor),
+            keys.scored,
+            to_frame(commit.runs, packed),
+            len(commit.parked),
+        ]
+        for parked in commit.parked:
+            entry = parked.entry
+            arguments += (entry.ref.name, entry.position, entry.received_us, entry.client_id, parked.reason, entry.data)
+        arguments.append(len(commit.runs))
+        for run, scores in zip(commit.runs, packed, strict=True):
+            names += (keys.run(run.ref), keys.scores(run.ref), keys.run_alerts(run.ref))
+            arguments += (run.state, run.summary.to_json(), run.first_position * SCORE_BYTES, scores, len(run.alerts))
+            for alert in run.alerts:
+                arguments += (f"{run.ref.name}#{alert.episode}", alert.episode, alert.created_ms, alert.body)
+        return Call(scripts.COMMIT, names, arguments)
+
+
+def entry_after(entry_id: str) -> str:
+    """The smallest stream id above this one."""
+    milliseconds, _, sequence = entry_id.partition("-")
+    return f"{milliseconds}-{int(sequence) + 1}"
+
+
+def _to_entry(partition: int, entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+    return Entry(
+        partition=partition,
+        entry_id=entry_id.decode(),
+        ref=RunRef.from_name(fields[b"r"].decode()),
+        position=int(fields[b"p"]),
+        data=fields[b"d"],
+        received_us=int(fields[b"t"]),
+        client_id=fields[b"i"].hex(),
+    )

@@ -1,0 +1,51 @@
+"""What is settled at the first start and holds for ever after: the key schema's version and the number of
+partitions."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from service.errors import SchemaMismatch
+from service.redis_log.connection import redis_errors
+from service.redis_log.keys import MONITORS, SCHEMA, SCHEMA_VERSION
+
+
+async def settle_schema(client: Redis, partitions: int, *, insist: bool) -> int:
+    """Write the schema if Redis has none, and return the partitions that hold. Two starting at once agree on one of
+    them.
+
+    `insist`: `partitions` was asked for by name, so that another number is refused rather than followed. Raises
+    SchemaMismatch.
+    """
+    with redis_errors():
+        await cast(Any, client.hsetnx(SCHEMA, "partitions", str(partitions)))
+        await cast(Any, client.hsetnx(SCHEMA, "version", str(SCHEMA_VERSION)))
+        found: Any = await cast(Any, client.hgetall(SCHEMA))
+    version, held = int(found[b"version"]), int(found[b"partitions"])
+    if version != SCHEMA_VERSION:
+        raise SchemaMismatch(
+            f"this Redis holds forewarn's key schema {version}, and this forewarn knows {SCHEMA_VERSION}: "
+            "use the forewarn that wrote it, or another Redis (or data folder)"
+        )
+    if insist and held != partitions:
+        raise SchemaMismatch(
+            f"this Redis was started with {held} partitions, and {partitions} were asked for: "
+            "the number is fixed at the first start. "
+            f"Set FOREWARN_PARTITIONS={held} or leave it out, or use another Redis (or data folder)"
+        )
+    return held
+
+
+async def register_monitor(client: Redis, monitor_id: str, folder: str) -> None:
+    """Note where a monitor's bundle is, for runs that began with it and outlive its time as the active one."""
+    with redis_errors():
+        await cast(Any, client.hset(MONITORS, monitor_id, folder))
+
+
+async def find_monitor(client: Redis, monitor_id: str) -> str | None:
+    """The folder where a monitor's bundle was last seen."""
+    with redis_errors():
+        folder = await cast(Any, client.hget(MONITORS, monitor_id))
+    return None if folder is None else cast(bytes, folder).decode()

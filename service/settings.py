@@ -1,0 +1,153 @@
+"""The service's settings: arguments first, then FOREWARN_* variables, then defaults. Nothing is read at import.
+
+| variable | default | meaning |
+|---|---|---|
+| FOREWARN_BUNDLE | none | folder of the monitor to serve |
+| FOREWARN_HOST | 127.0.0.1 | address to bind; any other needs FOREWARN_API_KEY |
+| FOREWARN_PORT | 8080 | port to bind |
+| FOREWARN_API_KEY | none | requests under /v1 need `Authorization: Bearer <key>`; the default host is then 0.0.0.0 |
+| FOREWARN_REDIS_URL | none | a Redis to use; without it the service starts its own |
+| FOREWARN_DATA_DIR | the platform's data folder | where the embedded Redis keeps its files |
+| FOREWARN_PARTITIONS | 8 embedded, 64 otherwise | fixed at the first start |
+| FOREWARN_ROLE | all | all, api or worker |
+| FOREWARN_WORKERS | 1 | worker processes |
+| FOREWARN_DEVICE | auto | auto, cpu or cuda |
+| FOREWARN_REDACT | none | `secrets` masks API keys, tokens and private keys in steps before they are stored |
+| FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
+| FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
+| FOREWARN_RETENTION_DAYS | 30 | runs idle for longer are deleted |
+| FOREWARN_MAX_BODY_BYTES | 8 MiB | of one request |
+| FOREWARN_MAX_STEP_BYTES | 1 MiB | of one raw step as JSON |
+| FOREWARN_MAX_DEPTH | 64 | arrays and objects nested in one raw step |
+| FOREWARN_MAX_STEPS_PER_RUN | 100,000 | |
+| FOREWARN_MAX_BACKLOG | 100,000 | steps of one partition that wait to be scored |
+| FOREWARN_LEASE_MS | 4000 | how long a silent worker keeps its partitions |
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.errors import SettingsError
+
+PREFIX = "FOREWARN_"
+# Set by whoever runs the test suite; never settings of the service.
+NOT_SETTINGS = {"FOREWARN_REALDATA", "FOREWARN_REQUIRE"}
+# Set by the supervisor for its children.
+INTERNAL = {"FOREWARN_OWNER", "FOREWARN_PARENT_PIPE"}
+EMBEDDED_PARTITIONS = 8
+SHARED_PARTITIONS = 64
+
+
+class Settings(BaseSettings):
+    """What may be set. Read once, by `read_settings`, and handed on."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    bundle: Path | None = None
+    host: str | None = None
+    port: int = Field(8080, ge=0, le=65535)
+    api_key: SecretStr | None = Field(None, min_length=8)
+    redis_url: str | None = None
+    data_dir: Path | None = None
+    partitions: int | None = Field(None, ge=1, le=1024)
+    role: Literal["all", "api", "worker"] = "all"
+    workers: int = Field(1, ge=1, le=64)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    redact: Literal["none", "secrets"] = "none"
+    appendfsync: Literal["always", "everysec"] = "always"
+    webhook_allow: str = ""
+    retention_days: float = Field(30, gt=0)
+    max_body_bytes: int = Field(8 * 2**20, ge=1024)
+    max_step_bytes: int = Field(2**20, ge=64)
+    max_depth: int = Field(64, ge=2, le=200)
+    max_steps_per_run: int = Field(100_000, ge=1)
+    max_backlog: int = Field(100_000, ge=1)
+    lease_ms: int = Field(4000, ge=500, le=60_000)
+    owner: str | None = None
+
+    @model_validator(mode="after")
+    def _open_only_with_a_key(self) -> Settings:
+        if self.api_key is None and not is_loopback(self.bound_host):
+            raise ValueError(
+                f"host {self.bound_host} can be reached from outside: set FOREWARN_API_KEY, "
+                "or bind to 127.0.0.1, which needs none"
+            )
+        if self.redis_url is None and self.role != "all":
+            raise ValueError(
+                f"role {self.role} shares a Redis with other processes: set FOREWARN_REDIS_URL (or --redis-url)"
+            )
+        return self
+
+    @property
+    def bound_host(self) -> str:
+        """The address to bind: loopback unless there is an API key."""
+        return self.host or ("127.0.0.1" if self.api_key is None else "0.0.0.0")  # noqa: S104 - only behind an API key
+
+    @property
+    def partition_count(self) -> int:
+        """The partitions to start with, or to insist on."""
+        return self.partitions or (EMBEDDED_PARTITIONS if self.redis_url is None else SHARED_PARTITIONS)
+
+    @property
+    def folder(self) -> Path:
+        """Where the service keeps files."""
+        return (self.data_dir or default_data_dir()).expanduser().absolute()
+
+    @property
+    def allowed_targets(self) -> tuple[str, ...]:
+        """Private networks and hosts that webhooks may reach."""
+        return tuple(part.strip() for part in self.webhook_allow.split(",") if part.strip())
+
+    def to_environment(self) -> dict[str, str]:
+        """The FOREWARN_* variables that make `read_settings` give these settings again, in a child process."""
+        values = {name: value for name, value in self if value is not None}
+        if self.api_key is not None:
+            values["api_key"] = self.api_key.get_secret_value()
+        return {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
+
+
+def read_settings(**arguments: Any) -> Settings:
+    """Settings from arguments (None means "not given") and the environment. Raises SettingsError naming every
+    variable that is wrong."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name not in known | NOT_SETTINGS | INTERNAL
+    )
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: known are {', '.join(sorted(known - INTERNAL))}")
+    try:
+        return Settings(**{name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        faults = "; ".join(
+            _fault(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"settings make no sense: {faults}") from None
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{str(location[0]).upper()}: {message}" if location else message
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def default_data_dir() -> Path:
+    """The platform's folder for an application's data."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "forewarn"
+    root = os.environ.get("XDG_DATA_HOME")
+    return (Path(root) if root else Path.home() / ".local" / "share") / "forewarn"

@@ -1,0 +1,94 @@
+"""What the service measures of itself, by Prometheus's naming rules, summed over all its processes.
+
+In a child process the supervisor has set PROMETHEUS_MULTIPROC_DIR before `prometheus_client` was imported; then every
+process writes its own
+files there, and whoever is asked for /metrics reads them all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
+_LATENCY = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+
+
+class IngestMetrics:
+    """Instruments of an API process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.accepted = Counter("forewarn_steps_accepted", "Steps stored.", registry=registry)
+        self.duplicates = Counter(
+            "forewarn_steps_duplicate", "Steps that were known already by their client id.", registry=registry
+        )
+        self.refused = Counter(
+            "forewarn_step_requests_refused",
+            "Requests with steps that were refused, by problem.",
+            ["problem"],
+            registry=registry,
+        )
+        self.append_seconds = Histogram(
+            "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
+        )
+
+
+class WorkerMetrics:
+    """Instruments of a worker process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.scored = Counter(
+            "forewarn_steps_scored",
+            "Steps scored, by monitor, device, and whether a case of the adapter knew them.",
+            ["monitor", "device", "known"],
+            registry=registry,
+        )
+        self.batch_steps = Histogram("forewarn_batch_steps", "Steps of one batch.", buckets=_SIZES, registry=registry)
+        self.event_to_score_seconds = Histogram(
+            "forewarn_event_to_score_seconds",
+            "Time from a step's arrival at the API to its committed score.",
+            ["device"],
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor"], registry=registry)
+        self.parked = Counter(
+            "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
+        )
+        self.lost = Counter(
+            "forewarn_partitions_lost", "Partitions given up because a lease, or Redis, was lost.", registry=registry
+        )
+
+
+class _Gauges(Collector):
+    def __init__(self, families: Sequence[GaugeMetricFamily]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+def backlog_gauge(backlog: Iterable[int]) -> GaugeMetricFamily:
+    """The steps that wait to be scored, by partition. It counts what is in Redis, so it is right whatever the number
+    of processes."""
+    family = GaugeMetricFamily("forewarn_backlog_steps", "Steps stored and not scored yet.", labels=["partition"])
+    for partition, steps in enumerate(backlog):
+        family.add_metric([str(partition)], steps)
+    return family
+
+
+def render_metrics(own: CollectorRegistry, gauges: Sequence[GaugeMetricFamily]) -> bytes:
+    """The text of /metrics: all processes of this service where there are several, else this one."""
+    registry = CollectorRegistry()
+    if os.environ.get(MULTIPROC):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(own)
+    registry.register(_Gauges(gauges))
+    return generate_latest(registry)

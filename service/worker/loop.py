@@ -1,0 +1,271 @@
+"""Reads, scores and commits: batch after batch over the partitions that the worker holds.
+
+While one batch is being committed the next is read and scored, so that neither Redis's disk nor the monitor waits for
+the other. A batch holds what
+came while the one before was scored: one step when it is quiet, many when it is not; nothing ever waits for a batch
+to fill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from service.core.alerting import to_note
+from service.core.scoring import RunMemory, ScoredBatch, ScoredRun, park, score_batch
+from service.errors import TransientError
+from service.ports import PartitionLog
+from service.records import AlertNote, Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
+from service.telemetry import WorkerMetrics
+from service.worker.holding import Holding
+from service.worker.leases import LeaseKeeper
+from service.worker.shelf import LoadedMonitors
+
+log = logging.getLogger(__name__)
+
+# How long a read waits for a first step, and so how soon a partition gained meanwhile is read too.
+BLOCK_MS = 200
+# A read takes so many bytes and entries of the streams; how many entries that is follows from the sizes seen.
+READ_BYTES = 8 * 2**20
+READ_AT_MOST = 256
+
+ToMemory = Callable[[RunProgress], RunMemory]
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A scored batch on its way to Redis."""
+
+    holdings: dict[int, Holding]
+    entries: list[Entry]
+    batch: ScoredBatch
+
+
+class ScoringLoop:
+    """Runs until told to stop, then commits what is scored. `to_memory` makes a run's memory of what Redis holds."""
+
+    def __init__(
+        self,
+        log_: PartitionLog,
+        leases: LeaseKeeper,
+        shelf: LoadedMonitors,
+        metrics: WorkerMetrics,
+        to_memory: ToMemory,
+    ) -> None:
+        self._log = log_
+        self._leases = leases
+        self._shelf = shelf
+        self._metrics = metrics
+        self._to_memory = to_memory
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
+        self._entry_bytes = 16_384.0
+        self._committing: asyncio.Task[None] | None = None
+        self._committing_runs: frozenset[RunRef] = frozenset()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Score until `stop`. What fails for a time is tried again; whatever else happens to a batch, its partitions
+        start over at the cursor."""
+        while not stop.is_set():
+            holdings = dict(self._leases.held)
+            if not holdings:
+                self._leases.gained.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._leases.gained.wait(), 0.1)
+                continue
+            try:
+                await self._round(holdings)
+            except TransientError as error:
+                log.warning("scoring pauses: %s", error)
+                await self._start_over(holdings.values())
+            except Exception:
+                log.exception("a batch failed and its partitions start over")
+                await self._start_over(holdings.values())
+        await self._settle()
+        self._thread.shutdown()
+
+    async def _round(self, holdings: dict[int, Holding]) -> None:
+        cursors = {partition: holding.read_cursor for partition, holding in holdings.items()}
+        entries = await self._log.read(cursors, self._count(len(holdings)), BLOCK_MS)
+        entries = [
+            entry for entry in entries if not holdings[entry.partition].lost and not holdings[entry.partition].leaving
+        ]
+        if not entries:
+            await self._settle()
+            return
+        seen = sum(len(entry.data) for entry in entries) / len(entries)
+        self._entry_bytes += 0.3 * (seen - self._entry_bytes) if seen < self._entry_bytes else seen - self._entry_bytes
+        careful = [entry for entry in entries if holdings[entry.partition].careful]
+        usual = [entry for entry in entries if not holdings[entry.partition].careful]
+        if usual:
+            ready = await self._score(holdings, usual)
+            await self._settle()
+            for holding in ready.holdings.values():
+                holding.in_flight += 1
+            self._committing_runs = frozenset(ready.batch.runs)
+            self._committing = asyncio.create_task(self._commit(ready), name="commit")
+        if careful:
+            await self._settle()
+            await self._go_carefully(holdings, careful)
+
+    async def _score(self, holdings: dict[int, Holding], entries: list[Entry]) -> _Ready:
+        memories = await self._recall(holdings, entries)
+        batch = await asyncio.get_running_loop().run_in_executor(
+            self._thread, score_batch, entries, memories, self._shelf.find, time.time_ns() // 1_000_000
+        )
+        touched = {entry.partition: holdings[entry.partition] for entry in entries}
+        for entry in entries:
+            holdings[entry.partition].read_cursor = entry.entry_id
+        partition_of = {entry.ref: entry.partition for entry in entries}
+        for ref, run in batch.runs.items():
+            holdings[partition_of[ref]].remember({ref: run.memory})
+        return _Ready(touched, entries, batch)
+
+    async def _recall(self, holdings: dict[int, Holding], entries: Sequence[Entry]) -> dict[RunRef, RunMemory]:
+        memories: dict[RunRef, RunMemory] = {}
+        missing: list[RunRef] = []
+        for entry in entries:
+            if entry.ref not in memories:
+                memory = holdings[entry.partition].recall(entry.ref)
+                if memory is None:
+                    missing.append(entry.ref)
+                else:
+                    memories[entry.ref] = memory
+        if missing:
+            missing = list(dict.fromkeys(missing))
+            if not self._committing_runs.isdisjoint(missing):
+                # Forgotten while its state is on its way to Redis: it must be there before it is read back.
+                await self._settle()
+            progress = await self._log.load(missing)
+            await self._shelf.fetch(one.monitor_id for one in progress)
+            memories |= {ref: self._to_memory(one) for ref, one in zip(missing, progress, strict=True)}
+        return memories
+
+    async def _commit(self, ready: _Ready) -> None:
+        try:
+            await self._write(ready)
+        except Exception as error:  # noqa: BLE001 - whatever it was, only Redis knows what was written: start over there
+            log.warning("a commit failed, its partitions start over: %s", error)
+            for holding in ready.holdings.values():
+                self._lose(holding)
+        finally:
+            for holding in ready.holdings.values():
+                holding.in_flight -= 1
+
+    async def _write(self, ready: _Ready) -> None:
+        notes = await self._alert_notes(ready.batch)
+        commits = [to_commit(holding, ready, notes) for holding in ready.holdings.values() if not holding.lost]
+        if not commits:
+            return
+        written = await self._log.commit(commits)
+        done: set[int] = set()
+        for commit, is_written in zip(commits, written, strict=True):
+            if is_written:
+                done.add(commit.partition)
+            else:
+                log.warning("partition %d belongs to another worker now: nothing was written", commit.partition)
+                self._lose(ready.holdings[commit.partition])
+        self._measure(ready, done, notes)
+
+    async def _alert_notes(self, batch: ScoredBatch) -> dict[RunRef, tuple[AlertNote, ...]]:
+        alerted = [ref for ref, run in batch.runs.items() if run.alerts]
+        if not alerted:
+            return {}
+        said = await self._log.read_descriptions(alerted)
+        now_ms = time.time_ns() // 1_000_000
+        return {
+            ref: tuple(to_note(ref, opened, run.memory.monitor_id, description, now_ms) for opened in run.alerts)
+            for ref, description in zip(alerted, said, strict=True)
+            for run in (batch.runs[ref],)
+        }
+
+    def _measure(self, ready: _Ready, done: set[int], notes: dict[RunRef, tuple[AlertNote, ...]]) -> None:
+        now_us = time.time_ns() // 1000
+        metrics, device = self._metrics, self._shelf.device
+        latency = metrics.event_to_score_seconds.labels(device)
+        for entry in ready.entries:
+            if entry.partition in done:
+                latency.observe((now_us - entry.received_us) / 1e6)
+        metrics.batch_steps.observe(len(ready.entries))
+        for (monitor_id, where, known), steps in ready.batch.known.items():
+            metrics.scored.labels(monitor_id, where, "yes" if known else "no").inc(steps)
+        for ref, opened in notes.items():
+            metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id).inc(len(opened))
+        for parked in ready.batch.parked:
+            metrics.parked.inc()
+            log.error(
+                "run %s, position %d is parked: %s", parked.entry.ref.run_id, parked.entry.position, parked.reason
+            )
+
+    async def _go_carefully(self, holdings: dict[int, Holding], entries: list[Entry]) -> None:
+        """Entry by entry, each named in Redis before it is touched: the one that kills its owners is found, and
+        parked."""
+        for entry in entries:
+            holding = holdings[entry.partition]
+            if holding.lost:
+                continue
+            if holding.is_killer(entry.entry_id):
+                reason = f"{holding.lease.suspicion} workers in a row died while scoring it"
+                await self._write(await self._set_aside(holding, entry, reason))
+                continue
+            if not await self._log.suspect(holding.lease, entry.entry_id):
+                self._lose(holding)
+                continue
+            ready = await self._score({entry.partition: holding}, [entry])
+            try:
+                await self._write(ready)
+            except TransientError:
+                raise
+            except Exception as error:  # noqa: BLE001 - Redis refuses this very entry's effect: set it aside
+                await self._write(await self._set_aside(holding, entry, f"its commit failed: {error}"))
+        for holding in holdings.values():
+            holding.careful = False
+
+    async def _set_aside(self, holding: Holding, entry: Entry, reason: str) -> _Ready:
+        (progress,) = await self._log.load([entry.ref])
+        run = ScoredRun(self._to_memory(progress), entry.position)
+        park(run, entry, time.time_ns() // 1_000_000)
+        holding.read_cursor = entry.entry_id
+        holding.remember({entry.ref: run.memory})
+        return _Ready({entry.partition: holding}, [entry], ScoredBatch({entry.ref: run}, [ParkedEntry(entry, reason)]))
+
+    def _count(self, partitions: int) -> int:
+        return max(1, min(READ_AT_MOST, int(READ_BYTES / self._entry_bytes / partitions)))
+
+    def _lose(self, holding: Holding) -> None:
+        if not holding.lost:
+            self._metrics.lost.inc()
+        self._leases.lose(holding)
+        self._leases.nudge()
+
+    async def _settle(self) -> None:
+        if self._committing is not None:
+            await asyncio.shield(self._committing)
+            self._committing, self._committing_runs = None, frozenset()
+
+    async def _start_over(self, holdings: Iterable[Holding]) -> None:
+        await self._settle()
+        for holding in holdings:
+            self._lose(holding)
+        await asyncio.sleep(0.1)
+
+
+def to_commit(holding: Holding, ready: _Ready, notes: dict[RunRef, tuple[AlertNote, ...]]) -> PartitionCommit:
+    """All that the batch changes of one partition."""
+    partition = holding.lease.partition
+    entries = [entry for entry in ready.entries if entry.partition == partition]
+    refs = dict.fromkeys(entry.ref for entry in entries)
+    runs = []
+    for ref in refs:
+        run = ready.batch.runs.get(ref)
+        if run is not None:
+            state = b"" if run.memory.state is None else run.memory.state.to_bytes()
+            runs.append(
+                RunCommit(ref, state, run.memory.summary, run.first_position, tuple(run.scores), notes.get(ref, ()))
+            )
+    parked = tuple(one for one in ready.batch.parked if one.entry.partition == partition)
+    return PartitionCommit(partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked)

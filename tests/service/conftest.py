@@ -1,0 +1,150 @@
+"""A real Redis for the session, and the service's parts over it, emptied for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from service.app.worker import to_memory
+from service.records import NewStep, RunRef
+from service.redis_log.connection import build_client
+from service.redis_log.embedded import EmbeddedRedis, find_server
+from service.redis_log.ingest import RedisStepLog
+from service.redis_log.keys import KeySpace
+from service.redis_log.partitions import RedisPartitionLog
+from service.redis_log.runs import RedisRunReader
+from service.redis_log.schema import find_monitor
+from service.telemetry import WorkerMetrics
+from service.worker.leases import LeaseKeeper
+from service.worker.loop import ScoringLoop
+from service.worker.shelf import LoadedMonitors
+from tests.service.fakes import FakeMonitor
+
+PARTITIONS = 4
+LEASE_MS = 800
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis as the service embeds it."""
+    embedded = EmbeddedRedis(find_server(), tmp_path_factory.mktemp("redis"))
+    process = embedded.start()
+    try:
+        embedded.wait_until_ready(process)
+        yield embedded.url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of an empty Redis."""
+    client = build_client(redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@dataclass
+class Core:
+    """The log's parts over one client, and a worker to run in the test's own loop."""
+
+    client: Redis
+    keys: KeySpace
+    log: RedisStepLog
+    partitions: RedisPartitionLog
+    reader: RedisRunReader
+
+    def ref(self, run_id: str) -> RunRef:
+        return RunRef("default", run_id)
+
+    async def post(self, run_id: str, *raw_steps: bytes, ids: list[str] | None = None) -> list[int]:
+        """Append steps as given; their positions."""
+        names = ids or [""] * len(raw_steps)
+        steps = [NewStep(data, name) for data, name in zip(raw_steps, names, strict=True)]
+        return [one.position for one in await self.log.append(self.ref(run_id), steps, "m-fake")]
+
+    async def scores(self, run_id: str, count: int = 1000) -> list[float]:
+        """The committed scores of a run, in order."""
+        return [one.score for one in await self.reader.read_scores(self.ref(run_id), 0, count) if one is not None]
+
+    async def until_scored(self, run_id: str, steps: int, within_s: float = 10.0) -> None:
+        """Wait until so many steps are scored or parked."""
+        async with asyncio.timeout(within_s):
+            while True:
+                record = await self.reader.read_run(self.ref(run_id))
+                if record is not None and record.summary.steps >= steps:
+                    return
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def working(
+        self,
+        owner: str = "w1",
+        monitor: FakeMonitor | None = None,
+        lease_ms: int = LEASE_MS,
+        log: Callable[[RedisPartitionLog], Any] = lambda plain: plain,
+        crash: bool = False,
+    ) -> AsyncIterator[LeaseKeeper]:
+        """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`."""
+        partition_log = log(RedisPartitionLog(self.client, self.keys, lease_ms))
+
+        async def folder(monitor_id: str) -> str | None:
+            return await find_monitor(self.client, monitor_id)
+
+        shelf = LoadedMonitors(lambda folder: FakeMonitor(folder.name), folder)
+        shelf.put(monitor or FakeMonitor(), active=True)
+        leases = LeaseKeeper(partition_log, owner, self.keys.count, lease_ms, lambda: (shelf.ids, "cpu"))
+        metrics = WorkerMetrics(CollectorRegistry())
+        loop = ScoringLoop(partition_log, leases, shelf, metrics, lambda progress: to_memory(progress, shelf))
+        stop = asyncio.Event()
+        keeping, scoring = asyncio.create_task(leases.run(stop)), asyncio.create_task(loop.run(stop))
+        try:
+            yield leases
+        finally:
+            if crash:
+                pending = {keeping, scoring}
+                while pending:
+                    # Again and again: Python 3.11 may lose a cancellation that meets the end of a write
+                    # (asyncio.wait_for).
+                    for task in pending:
+                        task.cancel()
+                    _, pending = await asyncio.wait(pending, timeout=0.1)
+            else:
+                stop.set()
+                leases.nudge()
+                await asyncio.gather(keeping, scoring)
+                with contextlib.suppress(Exception):
+                    await leases.release_all()
+
+
+Working = Callable[..., AbstractAsyncContextManager[LeaseKeeper]]
+
+
+@pytest.fixture
+async def core(client: Redis) -> Core:
+    """The log over an empty Redis."""
+    keys = KeySpace(PARTITIONS)
+    return Core(
+        client,
+        keys,
+        RedisStepLog(client, keys),
+        RedisPartitionLog(client, keys, LEASE_MS),
+        RedisRunReader(client, keys),
+    )
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's tree."""
+    return Path(__file__).resolve().parents[2]
