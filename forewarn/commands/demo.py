@@ -23,13 +23,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for all that the demo makes; emptied first.")] = Path(
         ".forewarn-demo"
     ),
-    runs: Annotated[int, typer.Option(min=200, max=20_000, help="Help-desk runs to make; a fifth is replayed.")] = 1000,
+    runs: Annotated[int, typer.Option(min=200, max=20_000, help="Runs to make; a fifth is replayed.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the help desk and of training.")] = 13,
     form: Annotated[str, typer.Option(help=f"Raw form of the runs: {', '.join(FORMS)}.")] = "chat",
     port: Annotated[int | None, typer.Option(help="Port of the service; any free one by default.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up, serving, until Ctrl-C.")] = False,
 ) -> None:
-    """Run the whole path: simulated agents → adapter → monitor → live service → signed alerts → a table of the catch."""
+    """Run the whole path: simulated agents → adapter → monitor → live service → signed alerts → a table."""
     from rich.console import Console
 
     from forewarn.demo.learning import DemoFiles
@@ -70,7 +70,8 @@ def _learn(files: DemoFiles, runs: int, seed: int, console: Console) -> None:
     report = induction.report
     _made(
         console,
-        f"the adapter {files.adapter}: {report.known:.1%} of held-out raw steps known, {report.cost_p50_us:.0f} µs each",
+        f"the adapter {files.adapter}: {report.known:.1%} of held-out raw steps known, "
+        f"{report.cost_p50_us:.0f} µs each",
     )
     _stage(console, 3, "Train a monitor, export it to ONNX, calibrate its threshold")
     with TrainingReporter(40) as reporter:
