@@ -51,7 +51,7 @@ class Agent(Clerk):
                 self._serve(served)
                 served += 1
                 self.answer_questions()
-            if self.slip("hurried", self.skill.attention, 0.08):
+            if self.slip("hurried", self.skill.attention, 0.05):
                 break
             message = self.say("anything_else")
             self.answer_questions()
@@ -74,9 +74,9 @@ class Agent(Clerk):
             self._pass_to_billing(wish, order_id)
         elif wish.kind in REFUSED and self.rng.random() < 0.75 * self.skill.rules:
             self.say("refuse", cue=Cue("refuse", wish), product=wish.item.product)
-        elif self.slip("handed_over", self.skill.persistence, 0.16):
+        elif self.slip("handed_over", self.skill.persistence, 0.18):
             self._hand_over(wish, order_id)
-        elif self.slip("made_up", self.skill.grounding, 0.2):
+        elif self.slip("made_up", self.skill.grounding, 0.17):
             self._report(index, Deed(wish, order_id, real=wish.kind in REFUSED))
         else:
             self._carry_out(index, order_id)

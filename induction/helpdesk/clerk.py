@@ -54,7 +54,7 @@ class Clerk:
             if not self.slip("missed_change", self.skill.attention, 0.75):
                 self.wishes[0] = message.wish
         elif message.wish is not None:
-            if message.wish not in self.wishes and not self.slip("missed_wish", self.skill.attention, 0.5):
+            if message.wish not in self.wishes and not self.slip("missed_wish", self.skill.attention, 0.4):
                 self.wishes.append(message.wish)
                 if message.second_order_id:
                     self.stated[len(self.wishes) - 1] = message.second_order_id

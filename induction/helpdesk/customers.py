@@ -16,9 +16,9 @@ GRUMBLES = {
     "handover": 0.75,
     "regret": 0.7,
     "give_up": 0.7,
-    "refuse": 0.3,
-    "checked": 0.15,
-    "delay": 0.1,
+    "refuse": 0.25,
+    "checked": 0.1,
+    "delay": 0.06,
 }
 """How often a customer answers such a message with displeasure: often after a failure, at times without one."""
 
@@ -67,7 +67,7 @@ class Customer:
         self._gives_contact = rng.random() < 0.75
         self._gives_identity = rng.random() < 0.45
         self._old_postcode = rng.random() < 0.15
-        self._misreads = rng.random() < 0.15
+        self._misreads = rng.random() < 0.12
         self._complaints = 0
         self._dealt_with: set[str] = set()
         self._reminded = False
@@ -100,6 +100,7 @@ class Customer:
         """The answer to the agent's message, with at most one thing brought up unasked."""
         if cue.wish is not None and cue.kind in ("report", "refuse", "give_up", "handover", "billing"):
             self._dealt_with.add(cue.wish.order_id)
+            self._unhappy &= not self._reminded
         displeased = self._displeasure(cue)
         if self._rng.random() < displeased**2:
             self._unhappy = True
@@ -192,7 +193,7 @@ class Customer:
             self._second_told = True
             return Message(text, wish=second, second_order_id=number)
         if sure and self._second_told and not self._reminded and self._task.wishes[1].order_id not in self._dealt_with:
-            self._reminded = True
+            self._reminded = self._unhappy = True
             if self._rng.random() < 0.8:
                 second = self._task.wishes[1]
                 return Message(self._voice.customer("remind", wish=self._describe(second, "")), wish=second)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from random import Random
 
-LEVELS = {"strong": 0.97, "medium": 0.7, "weak": 0.2}
+LEVELS = {"strong": 0.97, "medium": 0.72, "weak": 0.16}
 """Kinds of agent with the middle of their knobs."""
 
 
