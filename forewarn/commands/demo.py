@@ -20,9 +20,7 @@ FORMS = ("chat", "otlp", "react")
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for all that the demo makes; emptied first.")] = Path(
-        ".forewarn-demo"
-    ),
+    out: Annotated[Path, typer.Option(help="Folder for all that the demo makes; emptied first.")] = Path("demo-out"),
     runs: Annotated[int, typer.Option(min=200, max=20_000, help="Runs to make; a fifth is replayed.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the help desk and of training.")] = 13,
     form: Annotated[str, typer.Option(help=f"Raw form of the runs: {', '.join(FORMS)}.")] = "chat",

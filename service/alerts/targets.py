@@ -167,7 +167,11 @@ class TargetGuard:
             return
         for address in addresses:
             if not is_public(address) and not self._is_allowed(address):
-                raise TargetRefused(host, f"{host} leads to the private or reserved address {address}")
+                raise TargetRefused(
+                    host,
+                    f"{host} leads to the private or reserved address {address}; if the receiver is yours, "
+                    "name it in FOREWARN_WEBHOOK_ALLOW",
+                )
 
     def _is_allowed(self, address: Address) -> bool:
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
