@@ -96,11 +96,10 @@ def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps:
             risk, failure, symbol, after = network.step(*_to_tensors(features, state))
         torch_scores = ScoreBatch(risk.numpy(), failure.numpy(), symbol.numpy(), after.numpy())
         single = [served.step(_take(features, one), state[one : one + 1]) for one in range(7)]
-        worst = max(worst, _distance(scores, torch_scores), _distance(scores, reference.step(features, state)))
-        worst = max(
-            worst,
-            *(float(np.abs(part.failure_logit[0] - scores.failure_logit[one])) for one, part in enumerate(single)),
-        )
+        apart = [_distance(scores, torch_scores), _distance(scores, reference.step(features, state))]
+        apart += [abs(part.failure_logit[0] - scores.failure_logit[one]) for one, part in enumerate(single)]
+        # numpy's maximum keeps a NaN, Python's loses it: a network that gives no numbers must not pass.
+        worst = float(np.max([worst, *apart]))
         state = scores.state
     if not worst <= TOLERANCE:
         raise ParityError(
@@ -136,8 +135,9 @@ def _take(features: FeatureBatch, index: int) -> FeatureBatch:
 
 
 def _distance(left: ScoreBatch, right: ScoreBatch) -> float:
-    return max(
-        float(np.abs(left.risk_logit - right.risk_logit).max()),
-        float(np.abs(left.failure_logit - right.failure_logit).max()),
-        float(np.abs(left.state - right.state).max()),
+    pairs = (
+        (left.risk_logit, right.risk_logit),
+        (left.failure_logit, right.failure_logit),
+        (left.state, right.state),
     )
+    return float(np.max([np.abs(one - other).max() for one, other in pairs]))

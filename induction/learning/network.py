@@ -101,7 +101,9 @@ class MonitorNetwork(nn.Module):
         encoded, symbols, probabilities = self._encode(turn, shape, 0.25)
         last = self._cell(torch.cat([encoded, probabilities], -1), before)
         logits = self._score(last, encoded, symbols, probabilities)
-        return logits.risk, logits.failure, symbols.argmax(-1), torch.cat([before, last, turn], -1)
+        # Not argmax: ONNX Runtime's CUDA kernel of it ends at opset 11, and the step would leave the GPU for it.
+        symbol = symbols.topk(1).indices[:, 0]
+        return logits.risk, logits.failure, symbol, torch.cat([before, last, turn], -1)
 
     @property
     def state_size(self) -> int:
