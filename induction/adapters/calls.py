@@ -61,7 +61,7 @@ def find_calls(profiles: dict[str, PathProfile], reserved: frozenset[str] = froz
 def _names_tools(profile: PathProfile) -> bool:
     return (
         profile.texts >= 0.98 * profile.values
-        and profile.identifier_share >= 0.9
+        and (profile.identifier_share >= 0.9 or len(profile.distinct) <= 0.1 * profile.values)
         and 1 <= len(profile.distinct) <= min(MAX_NAMES, max(3, profile.values // 2))
         and profile.mean_chars <= 60
     )
@@ -72,18 +72,29 @@ def _pair(profile: PathProfile, profiles: dict[str, PathProfile], reserved: froz
     name_prior = _name_prior(profile.path)
     pairs = []
     for path, args in profiles.items():
-        if path == profile.path or path in reserved or path.rsplit("/", 1)[0] != parent:
+        if path == profile.path or path in reserved or not _stands_beside(path, parent):
             continue
         prior = 1.0 if matches(last_key(path), CALL_ARGS_KEYS) else 0.0
         objects = (args.kinds["dict"] + args.json_texts) / max(args.values, 1)
+        if args.path.count("*") > profile.path.count("*"):
+            prior = 0.5
         if args.values < 0.5 * profile.values or (objects < 0.6 and prior == 0.0):
             continue
         variety = min(1.0, len(profile.distinct) / 2)
         depth = 0.05 * len(split_pointer(path))
-        score = name_prior + prior + 0.8 * objects * variety - depth
+        score = name_prior + prior + (0.8 if prior else 0.45) * objects * variety - depth
         pairs.append(CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, score))
     best = max(pairs, key=lambda pair: (pair.score, pair.args or ""), default=None)
     return best if best is not None and best.score >= MIN_SCORE else None
+
+
+def _stands_beside(path: str, parent: str) -> bool:
+    """In the same object as the name, or in a list of what was done under that name."""
+    head, _, key = path.rpartition("/")
+    if head == parent:
+        return True
+    lists = head.removesuffix("/*")
+    return head != lists and lists.rsplit("/", 1)[0] == parent and matches(key, CALL_ARGS_KEYS | {"action"})
 
 
 def _name_prior(path: str) -> float:

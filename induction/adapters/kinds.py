@@ -66,6 +66,9 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
     known = [value for value in set(values) if matches(value, AGENT_VALUES | TOOL_VALUES | OTHER_VALUES)]
     prior = 0.35 * matches(last_key(candidate.path), DISCRIMINATOR_KEYS) + 0.35 * len(known) / len(set(values))
+    if prior < 0.1:
+        # A name of a tool or a phase explains the shape of raw steps too, but not who acts.
+        return Discriminator(candidate.path, (), 0.0, explained)
     counts = Counter(values)
     ordered = tuple(sorted(counts, key=lambda value: (-counts[value], value)))
     return Discriminator(candidate.path, ordered, varied * (explained + prior), explained)

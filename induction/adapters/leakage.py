@@ -101,7 +101,7 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
             if number is not None and _says_something(view):
                 total[number] += 1
                 last[number] += index == len(run.events) - 1
-                repeats[number] += not view.action or view.action in said
+                repeats[number] += not view.tool and (not view.action or view.action in said)
             said.add(view.action)
     return [
         Leak(
@@ -170,11 +170,13 @@ def _path_leaks(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> 
                 uses[key].repeating_runs += 1
                 uses[key].constant_runs += len(set(texts)) == 1
                 uses[key].constants.add(texts[0][:200])
-    return [
-        Leak("path", owner, path, evidence)
-        for (owner, path), use in sorted(uses.items())
-        if (evidence := use.evidence()) is not None
-    ]
+    refused = {key: evidence for key, use in sorted(uses.items()) if (evidence := use.evidence()) is not None}
+    for (owner, path), use in sorted(uses.items()):
+        # Too few sightings in one case do not clear a path that another case shows to be a last word.
+        if (owner, path) not in refused and use.last == use.filled:
+            other = next((evidence for (_, same), evidence in refused.items() if same == path), None)
+            refused |= {(owner, path): other} if other is not None else {}
+    return [Leak("path", owner, path, evidence) for (owner, path), evidence in sorted(refused.items())]
 
 
 def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int], outcome_of: OutcomeOf) -> list[Leak]:
@@ -188,7 +190,8 @@ def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int],
         others: list[str] = []
         for run in runs:
             for index, event in enumerate(run.events):
-                text = "" if adapter.case_of(event) in masked else to_text(getattr(adapter.view(event)[0], name))
+                value = None if adapter.case_of(event) in masked else getattr(adapter.view(event)[0], name)
+                text = value if isinstance(value, str) else ""
                 if text and index == len(run.events) - 1:
                     endings.append((text, outcome_of(run)))
                 elif text:

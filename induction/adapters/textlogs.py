@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from induction.adapters.markers import Markers, find_markers
 from induction.adapters.profiles import decode_json_text
+from induction.adapters.templates import NAME, find_template
 from induction.adapters.vocabulary import (
     ACT_MARKERS,
     RESULT_MARKERS,
@@ -20,10 +20,8 @@ from monitors.adapter.pointers import join_pointer
 from monitors.adapter.spec import Blocks, Case, Event, Fields, Selector
 from monitors.adapter.template import match_template, parse_template
 
-TEMPLATES = ("{name}[{args}]", "{name}({args})", "[{name}({args}) -> {result}]", "{name}: {args}")
 MAX_BARE_WORDS = 16
 MIN_BARE_WORDS = 5
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
 
 
 def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
@@ -33,9 +31,7 @@ def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
         return None
     blocks = Blocks(opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line)
     sections = _collect_sections(texts, blocks)
-    templates = {
-        key: found for key, values in sections.items() if key and (found := _find_template(values)) is not None
-    }
+    templates = {key: found for key, values in sections.items() if key and (found := find_template(values)) is not None}
     roles = _assign_roles(markers, sections, templates)
     cases = [case for key, role in roles.items() for case in _cases(key, role, templates.get(key), sections[key])]
     otherwise = Fields(observation=(Selector(path="/"),))
@@ -103,7 +99,7 @@ def _args_are_json(texts: Sequence[str], template: str) -> bool:
 
 def _bare_words(texts: Sequence[str]) -> list[str]:
     """Return the single words that come again and again where calls are written: calls without arguments."""
-    counts = Counter(text for text in texts if _NAME.fullmatch(text))
+    counts = Counter(text for text in texts if NAME.fullmatch(text))
     return sorted(word for word, count in counts.most_common(MAX_BARE_WORDS) if count >= MIN_BARE_WORDS)
 
 
@@ -118,17 +114,3 @@ def _fields(path: str, role: str, template: str | None, json_args: bool) -> Fiel
     tool = Selector(path=path, template=template, take="name")
     args = Selector(path=path, template=template, take="args", decode="json" if json_args else None)
     return Fields(action=text, tool=(tool,), args=(args,))
-
-
-def _find_template(values: Sequence[str]) -> str | None:
-    """Return the template that reads at least 80 % of a marker's texts as calls of a few repeating names, or None."""
-    shown = [value for value in values if value][:2000]
-    best: tuple[float, str] | None = None
-    for template in TEMPLATES:
-        literals, names = parse_template(template)
-        found = [match_template(literals, names, value) for value in shown]
-        calls = Counter(part["name"] for part in found if part is not None and _NAME.fullmatch(part["name"]))
-        share = sum(calls.values()) / len(shown) if shown else 0.0
-        if share >= 0.8 and len(calls) <= max(3, sum(calls.values()) // 3) and (best is None or share > best[0] + 0.02):
-            best = (share, template)
-    return best[1] if best is not None else None

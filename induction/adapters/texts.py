@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from induction.adapters.profiles import PathProfile
 from induction.adapters.vocabulary import (
     ACTION_TEXT_KEYS,
+    AGENT_VALUES,
     ERROR_KEYS,
     RESULT_KEYS,
     TIME_KEYS,
@@ -79,7 +80,11 @@ def choose_texts(ranked: Sequence[TextPath], events: Sequence[JsonValue]) -> lis
 
 def is_result_path(path: str) -> bool:
     """Return whether a path's name says that it holds an answer to an action."""
-    return matches(last_key(path), RESULT_KEYS | ERROR_KEYS)
+    keys = [segment for segment in split_pointer(path) if segment != "*"]
+    own = words_of(keys[-1]) if keys else frozenset[str]()
+    within = any(key.lower() in RESULT_KEYS for key in keys)
+    answers = not own.isdisjoint(RESULT_KEYS) and own.isdisjoint(AGENT_VALUES)
+    return within or answers or any(matches(key, ERROR_KEYS) for key in keys)
 
 
 def _reads_as_text(profile: PathProfile) -> bool:

@@ -47,9 +47,10 @@ CALL_ARGS_KEYS = frozenset({"arguments", "args", "input", "parameters", "params"
 ACTION_TEXT_KEYS = frozenset(
     {
         "content", "text", "message", "thought", "thoughts", "thinking", "rationale", "action", "output", "reasoning",
-        "plan", "response", "reply", "code", "command", "llm", "body", "value",
+        "response", "reply", "code", "command", "llm", "body", "value",
     }
 )  # fmt: skip
+PLAN_KEYS = frozenset({"plan", "facts"})
 RESULT_KEYS = frozenset(
     {"observation", "result", "results", "output", "outputs", "response", "stdout", "stderr", "return", "obs", "answer"}
 )

@@ -92,16 +92,19 @@ class Adapter:
         tools = [
             text for text in (to_text(bound_value(value, self._limits)) for value in _gather(fields.tool, step)) if text
         ]
+        args = _gather(fields.args, step)
         result = self._value(_gather(fields.result, step), "result")
+        # One name may stand for several calls, which then differ in their arguments alone.
+        calls = max(len(tools), sum(value is not None for value in args))
         return StepView(
             metadata={name: self._text(read(step))[:200] for name, read in fields.metadata if read(step)},
             observation=self._cut(self._text(_gather(fields.observation, step)), "observation"),
             action=self._cut(self._text(_gather(fields.action, step)), "action"),
             tool=bound_text(" ".join(tools), 400),
-            args=self._value(_gather(fields.args, step), "args"),
+            args=self._value(args, "args"),
             result=result,
             status=self._status(step, fields, result),
-            actions=max(1, len(tools)) if acts else 0,
+            actions=max(1, calls) if acts else 0,
         )
 
     def _status(self, step: JsonValue, fields: _CompiledFields, result: JsonValue) -> str:

@@ -192,3 +192,72 @@ def test_hostile_text_never_raises_anything_but_a_refusal(
         induce_adapter(folder)
     except NoRunsError:
         return
+
+
+def test_an_action_and_its_answer_in_one_object_are_told_apart(tmp_path: Path) -> None:
+    rng = random.Random(8)
+    lines = []
+    for number in range(30):
+        steps: list[dict[str, Any]] = [
+            {"prompt": "Answer the question with your tools. " * 5, "question": f"q {number} of all"}
+        ]
+        for _ in range(rng.randint(3, 6)):
+            call = {
+                "tool_name": rng.choice(["search", "code interpreter"]),
+                "tool_arguments": {"query": f"{rng.random()} of"},
+            }
+            step = {"rationale": f"I will look {rng.random()} up", "tool_call": call}
+            key = "error" if rng.random() < 0.2 else "observation"
+            steps.append({**step, key: f"found {rng.random()} in the end"})
+        lines.append(json.dumps({"task": str(number), "answer": str(rng.random()), "steps": steps}))
+    (tmp_path / "runs.jsonl").write_text("\n".join(lines))
+    proposal = propose_adapter(tmp_path)
+    adapter = compile_adapter(proposal.spec)
+    run = next(iter(read_runs(tmp_path, proposal.spec)))
+    asked, first = adapter.view(run.events[0])[0], adapter.view(run.events[1])[0]
+    step: Any = run.events[1]
+    assert asked.actions == 0
+    assert (first.actions, first.tool) == (1, step["tool_call"]["tool_name"])
+    assert (first.action, first.args) == (step["rationale"], step["tool_call"]["tool_arguments"])
+    assert first.result == step.get("observation", step.get("error"))
+    assert first.status == ("error" if "error" in step else "ok")
+
+
+def test_calls_written_out_as_text_are_read(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    for number in range(30):
+        steps = [
+            {
+                "text": f'[lookup({{"city": "c{rng.randint(0, 99)}"}}) -> ${rng.randint(1, 99)}]',
+                "latency_s": rng.random(),
+            }
+            for _ in range(rng.randint(3, 6))
+        ]
+        steps.append({"text": f"The cheapest is {rng.random()} for you", "latency_s": 1.0})
+        (tmp_path / f"run{number}.jsonl").write_text("\n".join(json.dumps(step) for step in steps))
+    proposal = propose_adapter(tmp_path)
+    view, known = compile_adapter(proposal.spec).view({"text": '[lookup({"city": "Oslo"}) -> $7]'})
+    assert known
+    assert (view.tool, view.args, view.result, view.actions) == ("lookup", {"city": "Oslo"}, "$7", 1)
+
+
+def test_a_list_of_actions_counts_each_as_a_turn_and_none_as_none(tmp_path: Path) -> None:
+    rng = random.Random(10)
+    for number in range(30):
+        steps: list[dict[str, Any]] = []
+        for index in range(rng.randint(3, 6)):
+            done = [
+                {
+                    "action": {"thoughts": f"so {rng.random()} it is", "target": str(index)},
+                    "output": {"message": f"{rng.random()} ok"},
+                }
+                for _ in range(rng.choice([1, 1, 1, 2]))
+            ]
+            steps.append({"name": rng.choice(["Find", "Plan", "Edit"]), "state": {"depth": 3}, "actions": done})
+        steps.append({"name": "Done", "state": {"depth": 3, "message": f"all {rng.random()} is well"}, "actions": []})
+        (tmp_path / f"run{number}.json").write_text(json.dumps({"input": "fix it", "transitions": steps}))
+    proposal = propose_adapter(tmp_path)
+    adapter = compile_adapter(proposal.spec)
+    for run in read_runs(tmp_path, proposal.spec):
+        counts = [adapter.view(event)[0].actions for event in run.events]
+        assert counts == [len(event["actions"]) for event in run.events if isinstance(event, dict)]

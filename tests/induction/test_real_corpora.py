@@ -61,7 +61,7 @@ def test_every_run_is_found_and_its_fields_are_those_of_an_independent_parser(re
     assert agreement.runs_with_right_turns >= 0.95 * agreement.runs
 
 
-@pytest.mark.parametrize("name", ["tau2-airline", "tau-airline", "webshop"])
+@pytest.mark.parametrize("name", ["tau2-airline", "tau-airline", "webshop", "moatless"])
 def test_turns_are_those_of_the_table(realdata: Path, name: str) -> None:
     corpus = realdata / name
     spec = propose_adapter(corpus / "raw.tar.xz").spec
@@ -151,3 +151,12 @@ def test_induction_of_tau2_takes_under_30_seconds_and_1_gb(realdata: Path, tmp_p
     subprocess.run([sys.executable, "-m", "forewarn", "induce", str(raw), "--out", str(out)], check=True, timeout=120)
     assert time.monotonic() - started < 30
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["gaia-react", "moatless", "sentinel-organic", "who-and-when"])
+def test_the_runs_of_every_other_corpus_are_found_too(realdata: Path, name: str) -> None:
+    corpus = realdata / name
+    spec = propose_adapter(corpus / "raw.tar.xz").spec
+    table = OutcomeTable(read_outcomes(corpus / "runs.jsonl"))
+    found = {row.run for run in read_runs(corpus / "raw.tar.xz", spec) if (row := table.find(run.file, run.loc))}
+    assert found == {row.run for row in table.rows}

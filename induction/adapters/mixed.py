@@ -1,0 +1,137 @@
+"""Raw steps without kinds: an action and what answers it in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from induction.adapters.calls import CallPaths, find_calls
+from induction.adapters.profiles import PathProfile, profile_events
+from induction.adapters.roles import Kind
+from induction.adapters.selecting import call_subtrees, metadata_of, object_results, without_heard
+from induction.adapters.templates import find_template
+from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
+from induction.adapters.vocabulary import (
+    ACTION_TEXT_KEYS,
+    PLAN_KEYS,
+    last_key,
+    matches,
+)
+from monitors.adapter.pointers import compile_conditions, compile_pointer
+from monitors.adapter.spec import Case, Fields, Selector
+from monitors.stepview import JsonValue
+
+When = dict[str, list[JsonValue]]
+MAX_SHAPES = 5
+Part = Literal["name", "args", "result"]
+
+
+def mixed_cases(kind: Kind, when: When) -> list[Case]:
+    """Raw steps without kinds: those that call or carry an agent's text act; their answer may stand in the same one.
+
+    One that has a call's name and no call (a phase in which nothing was done) does not act.
+    """
+    cases: list[Case] = []
+    idle: list[JsonValue] = []
+    rest = kind.events
+    for _ in range(MAX_SHAPES):
+        calls = find_calls(_profile(rest, kind.heard))
+        found = _acting_case(rest, calls, kind.heard, when) if rest else None
+        if found is None:
+            break
+        cases.append(found)
+        rest = _unmatched(rest, found)
+        if calls is not None:
+            named = Case(when={calls.name: []}, acts=False, fields=Fields())
+            others = _unmatched(rest, named)
+            idle += _matched(rest, named)
+            rest = others
+    rest = [*rest, *idle]
+    seen = rank_texts(_profile(rest, kind.heard), len(rest))[:4]
+    cases.extend(
+        Case(when={**when, item.path: []}, acts=False, fields=_seen_fields(item.path))
+        for item in seen
+        if item.fill >= 0.02
+    )
+    return cases or [Case(when=when, acts=True, fields=Fields(action=(Selector(path=""),)))]
+
+
+def _seen_fields(path: str) -> Fields:
+    selector = (Selector(path=path),)
+    return Fields(result=selector) if is_result_path(path) else Fields(observation=selector)
+
+
+def _unmatched(events: Sequence[JsonValue], case: Case) -> list[JsonValue]:
+    tests = compile_conditions(case.when, 64)
+    return [event for event in events if not all(test(event) for test in tests)]
+
+
+def _matched(events: Sequence[JsonValue], case: Case) -> list[JsonValue]:
+    tests = compile_conditions(case.when, 64)
+    return [event for event in events if all(test(event) for test in tests)]
+
+
+def _profile(events: Sequence[JsonValue], heard: tuple[str, ...]) -> dict[str, PathProfile]:
+    return without_heard(profile_events([(event, False) for event in events]), heard)
+
+
+def _acting_case(
+    events: Sequence[JsonValue], calls: CallPaths | None, heard: tuple[str, ...], when: When
+) -> Case | None:
+    """Return the case of the raw steps that call tools, or, where none does, of those that carry an agent's text."""
+    key = _call_key(calls, events) if calls is not None else None
+    present = compile_conditions({key: []} if key is not None else {}, 64)
+    mine = [event for event in events if all(test(event) for test in present)]
+    profiles = _profile(mine, heard)
+    ranked = rank_texts(profiles, len(mine), call_subtrees(calls, mine))
+    spoken = ACTION_TEXT_KEYS if calls is None else ACTION_TEXT_KEYS | PLAN_KEYS
+    own = [item for item in ranked if not is_result_path(item.path) and matches(last_key(item.path), spoken)]
+    action = choose_texts(own, mine)
+    if key is None and not action:
+        return None
+    written = _written_calls(action[0], mine) if calls is None else None
+    results = (*(Selector(path=path) for path in _choose_results(ranked, profiles)), *_written_part(written, "result"))
+    fields = Fields(
+        action=tuple(Selector(path=path) for path in action),
+        tool=(Selector(path=calls.name),) if calls is not None else _written_part(written, "name"),
+        args=calls.selectors() if calls is not None else _written_part(written, "args"),
+        result=results,
+        metadata=metadata_of(Kind(None, mine, [], profiles, calls)),
+    )
+    return Case(when={**when, key if key is not None else action[0]: []}, acts=True, fields=fields)
+
+
+def _call_key(calls: CallPaths, events: Sequence[JsonValue]) -> str:
+    """Return the path whose presence says that a tool is called: the name, unless it often stands without arguments.
+
+    Empty arguments are arguments.
+    """
+    if calls.args is None:
+        return calls.name
+    name_of, args_of = compile_pointer(calls.name, 64), compile_pointer(calls.args, 64)
+    named = [event for event in events if name_of(event)]
+    return calls.name if sum(bool(args_of(event)) for event in named) >= 0.98 * len(named) else calls.args
+
+
+def _choose_results(ranked: Sequence[TextPath], profiles: dict[str, PathProfile]) -> list[str]:
+    """Answers are texts, or an object that holds several of them."""
+    texts = [item for item in ranked if is_result_path(item.path)]
+    objects = object_results(profiles)
+    inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
+    if objects and all(item in inside or item.fill < 0.2 for item in texts):
+        return objects
+    return [item.path for item in texts if item not in inside][:3]
+
+
+def _written_calls(path: str, events: Sequence[JsonValue]) -> tuple[str, str] | None:
+    """Return (path, template) where a good part of an agent's texts are calls written out, or None."""
+    texts = [value for event in events for value in compile_pointer(path, 1)(event) if isinstance(value, str)]
+    template = find_template(texts, share=0.2)
+    return (path, template) if template is not None else None
+
+
+def _written_part(written: tuple[str, str] | None, take: Part) -> tuple[Selector, ...]:
+    if written is None or f"{{{take}}}" not in written[1]:
+        return ()
+    decode: Literal["json"] | None = "json" if take == "args" else None
+    return (Selector(path=written[0], template=written[1], take=take, decode=decode),)
