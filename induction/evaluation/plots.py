@@ -20,8 +20,13 @@ INK, ACCENT, MUTED, WARN = "#1f2933", "#0b6e99", "#9aa5b1", "#b3541e"
 
 
 def draw_precision_recall(evaluation: Evaluation) -> str:
-    """Return precision over recall of the risk within h turns, beside the step index and the base rate."""
+    """Return precision over recall of the risk within h turns, beside the step index and the base rate.
+
+    Empty where no turn, or every turn, has the label: there is nothing to rank.
+    """
     table, runs = evaluation.table, evaluation.runs
+    if not 0 < table.label.sum() < table.label.size:
+        return ""
     risk = np.array([runs[run].risk[place] for run, place in zip(table.run, table.place, strict=True)])
 
     def draw(axes: Axes) -> None:

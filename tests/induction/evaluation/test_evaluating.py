@@ -1,0 +1,115 @@
+"""A bundle on runs that it never saw."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+
+from induction.errors import KnownTasksError, NoRunsError
+from induction.evaluation import evaluating
+from induction.evaluation.evaluating import Evaluation, evaluate
+from induction.evaluation.metrics import bootstrap_over_tasks
+from induction.evaluation.scores_file import write_scores
+from induction.learning.labelled import LabelledCorpus
+from monitors import Monitor
+from tests.tiny_bundle import TinyBundle, labelled
+
+
+def test_tasks_of_training_or_calibration_are_refused(monitor: Monitor, tiny: TinyBundle) -> None:
+    with pytest.raises(KnownTasksError, match=r"task 'task-\d+'.*--allow-known-tasks"):
+        evaluate(monitor, labelled(tiny.corpus), None)
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are not what these tests look at: ten draws do."""
+    monkeypatch.setattr(evaluating, "bootstrap_over_tasks", partial(bootstrap_over_tasks, draws=10))
+
+
+def test_known_tasks_are_scored_where_that_is_asked_for(monitor: Monitor, tiny: TinyBundle, few_draws: None) -> None:
+    found = evaluate(monitor, labelled(tiny.corpus), None, allow_known_tasks=True)
+
+    assert len(found.runs) == len(tiny.corpus.runs)
+
+
+def test_one_fold_alone_is_scored(monitor: Monitor, new_tasks: LabelledCorpus, few_draws: None) -> None:
+    heard: list[None] = []
+
+    found = evaluate(monitor, new_tasks, 2, on_run=lambda: heard.append(None))
+
+    assert {run.task for run in found.runs} == {f"new-task-{number}" for number in range(2, 40, 5)}
+    assert len(heard) == len(found.runs) == 16
+
+
+def test_a_fold_without_runs_is_an_error(monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path) -> None:
+    rows = [line for line in new_tasks.outcomes.read_bytes().splitlines() if b'"fold":4' not in line]  # type: ignore[union-attr]
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join(rows))
+
+    with pytest.raises(NoRunsError, match="fold 4"):
+        evaluate(monitor, LabelledCorpus(new_tasks.raw, new_tasks.spec, tmp_path / "runs.jsonl"), 4)
+
+
+def test_figures_are_a_flat_object_of_finite_numbers(evaluation: Evaluation) -> None:
+    assert all(type(value) is float and math.isfinite(value) for value in evaluation.figures.values())
+    assert orjson.loads(orjson.dumps(evaluation.figures)) == evaluation.figures
+
+
+def test_every_figure_of_the_protocol_is_there_beside_its_floors_and_interval(evaluation: Evaluation) -> None:
+    ranked = ["auprc_h3_answered", "auprc_h3", "auroc_h3", "auroc_fail_3", "ap_fail_3"]
+    alerts = [f"{name}@{alpha}" for name in ("far", "recall") for alpha in ("0.05", "0.10", "0.20")]
+
+    for name in [*ranked, "ece_h3", *alerts]:
+        assert evaluation.figures[f"{name}_lo"] <= evaluation.figures[f"{name}_hi"]
+        assert name in evaluation.figures
+    assert {f"floor_step_index_{name}" for name in [*ranked, *alerts]} <= evaluation.figures.keys()
+    assert {f"floor_{oracle}_oracle_auprc_h3" for oracle in ("near_end", "outcome")} <= evaluation.figures.keys()
+
+
+def test_intervals_hold_the_figures(evaluation: Evaluation) -> None:
+    figures = evaluation.figures
+    names = [name.removesuffix("_lo") for name in figures if name.endswith("_lo") and "expected" not in name]
+
+    assert names
+    assert all(figures[f"{name}_lo"] <= figures[name] <= figures[f"{name}_hi"] for name in names if name != "ece_h3")
+
+
+def test_counts_are_those_of_the_runs(evaluation: Evaluation) -> None:
+    figures, runs = evaluation.figures, evaluation.runs
+
+    assert figures["runs"] == len(runs) == 80
+    assert figures["tasks"] == 40
+    assert figures["failures"] == sum(not run.success for run in runs)
+    assert figures["turns"] == sum(run.last_turn for run in runs)
+    assert figures["steps"] == sum(run.score.size for run in runs)
+
+
+def test_the_planted_signal_beats_the_step_index(evaluation: Evaluation) -> None:
+    assert evaluation.figures["auroc_fail_3"] > 0.7
+    assert evaluation.figures["floor_step_index_auroc_fail_3"] == 0.5
+
+
+def test_an_oracle_of_the_outcome_gives_no_false_answer(evaluation: Evaluation) -> None:
+    assert evaluation.figures["floor_outcome_oracle_auroc_h3"] > evaluation.figures["base_rate_h3"]
+    assert evaluation.figures["floor_near_end_oracle_auprc_h3"] > evaluation.figures["base_rate_h3"]
+
+
+def test_written_scores_are_those_of_a_session_step_by_step(
+    evaluation: Evaluation, monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path
+) -> None:
+    write_scores(evaluation.runs, tmp_path / "scores.jsonl")
+    lines = [orjson.loads(line) for line in (tmp_path / "scores.jsonl").read_bytes().splitlines()]
+
+    for line, run in zip(lines, new_tasks.runs(), strict=True):
+        session = monitor.session()
+        verdicts = [session.step(event) for event in run.events]
+        assert (line["run"], line["task"], line["success"]) == (run.run, run.task, run.success)
+        assert line["turns"] == [verdict.turn for verdict in verdicts]
+        assert np.allclose(line["score"], [verdict.score for verdict in verdicts], rtol=0, atol=1e-5)
+        assert np.allclose(line["risk"], [verdict.risk for verdict in verdicts], rtol=0, atol=1e-5)
+        failure = [verdict.failure_probability for verdict in verdicts]
+        assert np.allclose(line["failure_probability"], failure, rtol=0, atol=1e-5)
