@@ -1,0 +1,292 @@
+"""The whole service as `forewarn serve` starts it: real processes, a real bundle, real kills."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from monitors.monitor import Monitor
+from monitors.stepview import JsonValue
+from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Service:
+    """A running service."""
+
+    process: subprocess.Popen[bytes]
+    http: httpx.Client
+    log: Path
+
+    def pids(self, kind: str) -> list[int]:
+        """The pids of the supervisor's children of a kind: redis, api or worker."""
+        found = []
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in map(int, children):
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                if (kind == "redis" and "redis.sock" in line) or line.endswith(f"service.app {kind}"):
+                    found.append(pid)
+        return found
+
+    def kill(self, kind: str) -> None:
+        """SIGKILL one child of a kind, if it is alive just now."""
+        for pid in self.pids(kind)[:1]:
+            os.kill(pid, signal.SIGKILL)
+
+    def until_ready(self, within_s: float = 40.0) -> None:
+        self.until(lambda: self.get("/readyz") == 200, within_s, "ready")
+
+    def get(self, path: str) -> int:
+        with contextlib.suppress(httpx.TransportError):
+            return self.http.get(path).status_code
+        return 0
+
+    def until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
+        deadline = time.monotonic() + within_s
+        while not holds():
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, f"not {what} in {within_s} s: {self.log.read_text()[-3000:]}"
+            time.sleep(0.05)
+
+    def until_scored(self, run_id: str, steps: int) -> dict[str, Any]:
+        """The run, once so many of its steps are scored."""
+        run: dict[str, Any] = {}
+
+        def scored() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                answer = self.http.get(f"/v1/runs/{run_id}")
+                run.update(answer.json() if answer.status_code == 200 else {})
+            return bool(run.get("scored", -1) >= steps)
+
+        self.until(scored, 30, f"{run_id} scored")
+        return run
+
+    def post(self, run_id: str, step: JsonValue, step_id: str) -> int:
+        """Post until it is acknowledged, as a careful client does; the step's position."""
+        deadline = time.monotonic() + 40
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                answer = self.http.post(f"/v1/runs/{run_id}/steps", json=step, headers={"Idempotency-Key": step_id})
+                if answer.status_code == 202:
+                    return int(answer.json()["steps"][0]["position"])
+                assert answer.status_code == 503, answer.text
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Service]:
+    """`forewarn serve` with its data in `folder`; killed in the end if it has not left."""
+    port = free_port()
+    log = folder / "service.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "forewarn",
+                "serve",
+                "--port",
+                str(port),
+                "--data-dir",
+                str(folder / "data"),
+                *options,
+            ],
+            stdout=output,
+            stderr=output,
+            env=os.environ | (environment or {}),
+        )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
+            yield Service(process, http, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(30)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
+    return shared_tiny_bundle(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def service(tiny: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that no test kills."""
+    with running(tmp_path_factory.mktemp("service"), "--bundle", str(tiny.path)) as one:
+        one.until_ready()
+        yield one
+
+
+def assert_same_scores(run: dict[str, Any], tiny: TinyBundle, raw_steps: list[JsonValue]) -> None:
+    session = Monitor.read(tiny.path).session()
+    verdicts = [session.step(raw_step) for raw_step in raw_steps]
+    for name in ("score", "risk", "failure_probability"):
+        live = [step[name] for step in run["scores"]]
+        np.testing.assert_allclose(live, [getattr(verdict, name) for verdict in verdicts], atol=1e-5, rtol=0)
+    assert [step["symbol"] for step in run["scores"]] == [verdict.symbol for verdict in verdicts]
+
+
+def test_the_live_scores_are_those_of_the_monitor_in_process(service: Service, tiny: TinyBundle) -> None:
+    for index, raw_steps in enumerate(tiny.corpus.runs[:5]):
+        for raw_step in raw_steps:
+            assert service.http.post(f"/v1/runs/same-{index}/steps", json=raw_step).status_code == 202
+        assert_same_scores(service.until_scored(f"same-{index}", len(raw_steps)), tiny, raw_steps)
+
+
+def test_waiting_for_a_score_works_across_processes(service: Service, tiny: TinyBundle) -> None:
+    session = Monitor.read(tiny.path).session()
+    for raw_step in tiny.corpus.runs[0]:
+        answer = service.http.post("/v1/runs/waiting/steps?wait=score&timeout_ms=5000", json=raw_step)
+        assert answer.status_code == 200
+        assert answer.json()["steps"][0]["score"] == pytest.approx(session.step(raw_step).score, abs=1e-5)
+
+
+def test_metrics_of_all_processes_come_together(service: Service) -> None:
+    service.http.post("/v1/runs/measured/steps?wait=score", json={"role": "user", "content": "x"})
+    text = service.http.get("/metrics").text
+    assert "forewarn_steps_accepted_total" in text
+    assert "forewarn_event_to_score_seconds_bucket" in text
+    assert 'forewarn_steps_scored_total{device="cpu"' in text
+
+
+def test_no_process_of_the_service_holds_torch_and_the_api_no_numba(service: Service) -> None:
+    for kind, absent in (("api", ("torch", "numba", "onnxruntime")), ("worker", ("torch",))):
+        (pid,) = service.pids(kind)
+        mapped = Path(f"/proc/{pid}/maps").read_text()
+        for name in absent:
+            assert f"/site-packages/{name}/" not in mapped, (kind, name)
+
+
+def test_a_second_service_on_the_same_folder_is_refused(service: Service, tiny: TinyBundle) -> None:
+    folder = service.log.parent / "data"
+    command = [sys.executable, "-m", "forewarn", "serve", "--data-dir", str(folder), "--port", str(free_port())]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode != 0
+    assert "another forewarn service runs on" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_another_partition_count_is_refused_and_the_data_stay(tiny: TinyBundle, tmp_path: Path) -> None:
+    with running(tmp_path, "--bundle", str(tiny.path)) as service:
+        service.until_ready()
+        service.post("kept", tiny.corpus.runs[0][0], "0")
+        service.until_scored("kept", 1)
+    with running(tmp_path, environment={"FOREWARN_PARTITIONS": "5"}) as service:
+        assert service.process.wait(30) != 0
+        assert "started with 8 partitions, and 5 were asked for" in service.log.read_text()
+    with running(tmp_path, "--bundle", str(tiny.path)) as service:
+        service.until_ready()
+        assert service.http.get("/v1/runs/kept").json()["scored"] == 1
+
+
+def test_it_stops_on_sigterm_with_everything_scored_kept_and_no_process_left(tiny: TinyBundle, tmp_path: Path) -> None:
+    raw_steps = tiny.corpus.runs[0]
+    with running(tmp_path, "--bundle", str(tiny.path), "--workers", "2") as service:
+        service.until_ready()
+        for number, raw_step in enumerate(raw_steps):
+            service.post("r", raw_step, str(number))
+        pids = [pid for kind in ("redis", "api", "worker") for pid in service.pids(kind)]
+        assert len(pids) == 4
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(30) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    with running(tmp_path, "--bundle", str(tiny.path)) as service:
+        service.until_ready()
+        assert_same_scores(service.until_scored("r", len(raw_steps)), tiny, raw_steps)
+
+
+def test_children_do_not_outlive_a_killed_supervisor(tiny: TinyBundle, tmp_path: Path) -> None:
+    with running(tmp_path, "--bundle", str(tiny.path)) as service:
+        service.until_ready()
+        pids = [pid for kind in ("redis", "api", "worker") for pid in service.pids(kind)]
+        service.process.kill()
+        service.process.wait()
+        deadline = time.monotonic() + 30
+        while any(is_running(pid) for pid in pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    with running(tmp_path, "--bundle", str(tiny.path)) as service:
+        service.until_ready()
+
+
+def is_running(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def test_without_a_bundle_it_starts_and_says_what_to_do(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.until(lambda: service.get("/livez") == 200, 30, "alive")
+        answer = service.http.post("/v1/runs/r/steps", json={})
+        assert answer.status_code == 503
+        assert "--bundle" in answer.json()["detail"]
+
+
+@pytest.mark.timeout(240)
+def test_a_storm_of_kills_loses_no_acknowledged_step_and_changes_no_score(tiny: TinyBundle, tmp_path: Path) -> None:
+    """Redis, API and workers are killed at random for 20 s while runs go on; every score comes out as with no kill."""
+    rng = random.Random(5)
+    acknowledged: dict[str, list[int]] = {}
+    stop = threading.Event()
+    runs = {f"storm-{index}": tiny.corpus.runs[index] * 4 for index in range(6)}
+    with running(tmp_path, "--bundle", str(tiny.path), "--workers", "2") as service:
+        service.until_ready()
+
+        def play(run_id: str) -> None:
+            positions = acknowledged.setdefault(run_id, [])
+            for number, raw_step in enumerate(runs[run_id]):
+                if stop.is_set() and number > 5:
+                    return
+                positions.append(service.post(run_id, raw_step, f"s{number}"))
+                time.sleep(0.05)
+
+        players = [threading.Thread(target=play, args=(run_id,)) for run_id in runs]
+        for player in players:
+            player.start()
+        ends = time.monotonic() + 20
+        while time.monotonic() < ends:
+            time.sleep(rng.uniform(0.3, 1.5))
+            service.kill(rng.choice(["redis", "api", "worker", "worker"]))
+        stop.set()
+        for player in players:
+            player.join(60)
+        service.until_ready()
+        assert service.log.read_text().count("is started again") >= 8
+        for run_id, positions in acknowledged.items():
+            assert positions == list(range(len(positions)))
+            run = service.until_scored(run_id, len(positions))
+            assert run["steps"] == len(positions)
+            assert run["parked"] == 0
+            assert_same_scores(run, tiny, runs[run_id][: len(positions)])
+            assert [alert["episode"] for alert in run["alert_list"]] == list(range(1, run["alerts"] + 1))

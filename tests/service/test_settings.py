@@ -1,0 +1,86 @@
+"""What may be set, what is refused, and what the defaults promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.errors import SettingsError
+from service.settings import read_settings
+
+
+def test_the_promised_defaults() -> None:
+    settings = read_settings()
+    assert (settings.bound_host, settings.port, settings.role, settings.workers) == ("127.0.0.1", 8080, "all", 1)
+    assert (settings.partition_count, settings.appendfsync, settings.device) == (8, "always", "auto")
+    assert (settings.max_body_bytes, settings.max_step_bytes, settings.max_depth) == (8 * 2**20, 2**20, 64)
+
+
+def test_a_shared_redis_has_64_partitions() -> None:
+    assert read_settings(redis_url="redis://127.0.0.1:6379").partition_count == 64
+
+
+def test_variables_are_read_and_arguments_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_PORT", "9000")
+    monkeypatch.setenv("FOREWARN_WORKERS", "3")
+    settings = read_settings(port=9001, workers=None)
+    assert (settings.port, settings.workers) == (9001, 3)
+
+
+def test_an_unknown_variable_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_PROT", "9000")
+    with pytest.raises(SettingsError, match="FOREWARN_PROT"):
+        read_settings()
+
+
+def test_variables_of_the_test_suite_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_REALDATA", "/somewhere")
+    monkeypatch.setenv("FOREWARN_REQUIRE", "all")
+    read_settings()
+
+
+def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_PORT", "http")
+    monkeypatch.setenv("FOREWARN_WORKERS", "0")
+    with pytest.raises(SettingsError, match=r"FOREWARN_PORT.*FOREWARN_WORKERS"):
+        read_settings()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
+def test_an_address_reachable_from_outside_needs_a_key(host: str) -> None:
+    with pytest.raises(SettingsError, match="FOREWARN_API_KEY"):
+        read_settings(host=host)
+    assert read_settings(host=host, api_key="a-long-enough-key").bound_host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_loopback_needs_no_key(host: str) -> None:
+    assert read_settings(host=host).bound_host == host
+
+
+def test_with_a_key_the_service_listens_everywhere() -> None:
+    assert read_settings(api_key="a-long-enough-key").bound_host == "0.0.0.0"
+
+
+def test_the_key_is_not_shown() -> None:
+    assert "a-long-enough-key" not in repr(read_settings(api_key="a-long-enough-key"))
+
+
+@pytest.mark.parametrize("role", ["api", "worker"])
+def test_a_single_role_needs_a_shared_redis(role: str) -> None:
+    with pytest.raises(SettingsError, match="FOREWARN_REDIS_URL"):
+        read_settings(role=role)
+
+
+def test_a_child_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = read_settings(
+        bundle=tmp_path,
+        api_key="a-long-enough-key",
+        redis_url="redis://x",
+        webhook_allow="127.0.0.0/8",
+        redact="secrets",
+    )
+    for name, value in settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == settings
