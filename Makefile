@@ -13,7 +13,7 @@ RECIPE_OF_AN_INSTALL := pyproject.toml constraints.txt scripts/install
 
 export VENV PYTHON
 
-.PHONY: help install venv demo test check lint types contracts format clean
+.PHONY: help install venv demo test soak check lint types contracts format clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ demo: ## run the whole path on simulated help-desk agents (KEEP=1: stay up, serv
 
 test: $(TOOLS) ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(TOOLS) ## run the long tests that the suite leaves out (about half an hour)
+	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
 check: lint types contracts test ## run exactly what CI runs
 

@@ -36,7 +36,9 @@ def test_over_twenty_seeds_false_alarms_keep_the_promise_and_most_failures_are_c
         false_alarms.append(figures["far@0.10"])
         recalls.append(figures["recall@0.10"])
         print(f"seed {seed}: false alarms {false_alarms[-1]:.3f}, caught {recalls[-1]:.3f}", flush=True)
-    print(f"mean false alarms {np.mean(false_alarms):.4f} (sd {np.std(false_alarms):.4f}), caught {np.mean(recalls):.4f}")
+    print(
+        f"mean false alarms {np.mean(false_alarms):.4f} (sd {np.std(false_alarms):.4f}), caught {np.mean(recalls):.4f}"
+    )
     assert np.mean(false_alarms) <= ALPHA + 0.01
     assert np.mean(recalls) > 0.5
 

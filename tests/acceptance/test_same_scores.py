@@ -1,4 +1,4 @@
-"""From the raw archive to a live service by the commands as users type them, and the same scores in all three places."""
+"""From the raw archive to a live service by the commands as users type them; the same scores in all three."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ class Made:
 def forewarn(*arguments: str | Path) -> str:
     """Run the command as a user would; its standard output."""
     done = subprocess.run(
-        [sys.executable, "-m", "forewarn", *map(str, arguments)], capture_output=True, text=True, timeout=400, check=False
+        [sys.executable, "-m", "forewarn", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

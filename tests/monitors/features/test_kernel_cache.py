@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import stat
@@ -15,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import monitors
+from tests.unprivileged import NOBODY, copy_as_foreign_tree, give_up_roots_rights
 
-NOBODY = 65534
 HASH = """
 import os
 import numpy as np
@@ -40,14 +39,7 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture
 def foreign_tree(open_folder: Path) -> Path:
     """A copy of the package that is read-only and, where this test may give it away, another user's."""
-    tree = open_folder / "tree"
-    shutil.copytree(Path(monitors.__file__).parent, tree / "monitors", ignore=shutil.ignore_patterns("__pycache__"))
-    (open_folder / "home").mkdir()
-    for path in [open_folder / "home", tree, *tree.rglob("*")]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-        if os.getuid() == 0:
-            os.chown(path, NOBODY, NOBODY)
-    return tree
+    return copy_as_foreign_tree([Path(monitors.__file__).parent], open_folder)
 
 
 def run_as_stranger(tree: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -63,14 +55,8 @@ def run_as_stranger(tree: Path, folder: Path) -> subprocess.CompletedProcess[str
         text=True,
         timeout=110,
         check=False,
-        preexec_fn=_give_up_roots_rights,
+        preexec_fn=give_up_roots_rights,
     )
-
-
-def _give_up_roots_rights() -> None:
-    # Root writes where it likes. Without CAP_DAC_OVERRIDE, _READ_SEARCH and _FOWNER it meets permissions as others do.
-    for capability in (1, 2, 3):
-        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
 
 
 @pytest.mark.slow
