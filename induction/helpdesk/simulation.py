@@ -16,8 +16,8 @@ from induction.helpdesk.trace import HelpdeskRun
 from induction.helpdesk.voice import Voice
 from induction.helpdesk.world import open_database
 
-TASKS = 120
-"""Different tasks of a seed; runs go round them, so that 1,000 runs meet each task eight or nine times."""
+TASKS = 250
+"""Different tasks of a seed; runs go round them, so that 1,000 runs meet each task four times."""
 
 FAULT_RATE = 0.1
 """Share of calls at which passing trouble of the back office begins."""
@@ -26,7 +26,7 @@ FAULT_RATE = 0.1
 def simulate(runs: int, seed: int) -> Iterator[HelpdeskRun]:
     """The first `runs` runs of the seed's endless series, one by one.
 
-    Run i is the (i // 120)-th trial at task i % 120. The same seed gives the same runs, however many are asked for.
+    Run i is the (i // TASKS)-th trial at task i % TASKS. The same seed gives the same runs, however many are asked for.
     """
     tasks: list[tuple[Task, State]] = []
     for index in range(runs):
