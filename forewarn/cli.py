@@ -17,15 +17,17 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """Where a verb's function is (`module:function`), and the line that `forewarn --help` shows for it."""
+    """Where a verb's function is (`module:function`), or its group of verbs, and the line that `forewarn --help` shows
+    for it.
+    """
 
     target: str
     summary: str
 
-    def load(self) -> Callable[..., Any]:
-        """The verb's function; importing it is the only thing that happens."""
+    def load(self) -> Callable[..., Any] | typer.Typer:
+        """The verb's function or group; importing it is the only thing that happens."""
         module, _, function = self.target.partition(":")
-        loaded: Callable[..., Any] = getattr(import_module(module), function)
+        loaded: Callable[..., Any] | typer.Typer = getattr(import_module(module), function)
         return loaded
 
     def placeholder(self) -> Callable[[], None]:
@@ -39,6 +41,7 @@ class Verb:
 
 VERBS = {
     "induce": Verb("forewarn.commands.induce:induce", "Infer from raw runs how to read them, and write the adapter."),
+    "adapter": Verb("forewarn.commands.adapter:adapter", "Apply, check, show and compare adapters."),
     "train": Verb("forewarn.commands.train:train", "Learn a monitor from finished runs, and write the bundle."),
     "evaluate": Verb("forewarn.commands.evaluate:evaluate", "Measure a bundle on runs that it has not seen."),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
@@ -91,8 +94,11 @@ def build_app(asked: str | None) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback(help="Watch LLM agents while they run, and warn before they fail.")(_root)
     for name, verb in VERBS.items():
-        if name == asked:
-            app.command(name, short_help=verb.summary)(verb.load())
+        loaded = verb.load() if name == asked else None
+        if isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=name, help=verb.summary)
+        elif loaded is not None:
+            app.command(name, short_help=verb.summary)(loaded)
         else:
             app.command(name, help=verb.summary)(verb.placeholder())
     return app

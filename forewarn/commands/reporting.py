@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -58,6 +60,14 @@ class TrainingReporter:
         self._bar.update(self._task, completed=report.epoch, note=note)
         if not self._console.is_terminal and report.epoch % 5 == 1:
             self._console.print(f"  {note}")
+
+
+@contextmanager
+def file_progress(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how many files are done: a bar on a terminal, nothing in a pipe."""
+    with Progress(console=console, transient=True, disable=console.quiet or not console.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
