@@ -12,8 +12,9 @@ from service.api.deps import ApiDeps
 from service.api.guards import HostGuard, KeyGuard, SecurityHeaders
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
+from service.api.monitor_routes import build_monitor_router
 from service.api.problems import MEDIA_TYPE, install_handlers
-from service.api.read_routes import build_monitor_router, build_read_router
+from service.api.read_routes import build_alert_router, build_run_router
 from service.api.views import Problem
 
 
@@ -43,7 +44,8 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
     install_handlers(app, deps.problems)
     for router in (
         build_ingest_router(deps),
-        build_read_router(deps),
+        build_run_router(deps),
+        build_alert_router(deps),
         build_monitor_router(deps),
         *deps.routers,
         build_health_router(deps),

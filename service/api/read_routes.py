@@ -1,24 +1,18 @@
-"""Routes that look: runs, alerts, monitors."""
+"""Routes that look: runs, their scores, alerts."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
-from typing import Any
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
-from service.api.ingest_routes import read_body
-from service.api.problems import problem
+from service.api.step_route import to_answer
 from service.api.views import (
     AlertPage,
-    MonitorDetail,
-    MonitorView,
-    PreviewView,
     RunDetail,
     RunPage,
     RunState,
@@ -26,9 +20,7 @@ from service.api.views import (
     to_run_view,
     to_score_view,
 )
-from service.core.catalogue import MonitorEntry
 from service.core.ingest import check_run_id
-from service.core.raw_steps import StepLimits, parse_steps
 from service.errors import NameRefused, NotFound
 from service.records import AlertQuery, RunQuery, RunRef
 
@@ -37,9 +29,9 @@ _STATE = Query(None)
 _LIMIT = Query(50, ge=1, le=500)
 
 
-def build_read_router(deps: ApiDeps) -> APIRouter:
-    """The routes that look."""
-    router = APIRouter()
+def build_run_router(deps: ApiDeps) -> APIRouter:
+    """The routes that show runs."""
+    router = APIRouter(tags=["runs"])
 
     async def list_runs(
         request: Request,
@@ -52,7 +44,7 @@ def build_read_router(deps: ApiDeps) -> APIRouter:
         runs, following = await deps.reader.list_runs(
             RunQuery(project_of(request), limit, read_mark(after), state, agent)
         )
-        return _json({"runs": [to_run_view(run) for run in runs], "next": to_mark(following)})
+        return to_answer({"runs": [to_run_view(run) for run in runs], "next": to_mark(following)})
 
     async def get_run(
         run_id: str,
@@ -69,7 +61,18 @@ def build_read_router(deps: ApiDeps) -> APIRouter:
         if record is None:
             raise NotFound(f"there is no run {run_id}")
         views = [to_score_view(first + index, score) for index, score in enumerate(scores) if score is not None]
-        return _json({**to_run_view(record), "scores": views, "alert_list": [to_alert_view(alert) for alert in alerts]})
+        return to_answer(
+            {**to_run_view(record), "scores": views, "alert_list": [to_alert_view(alert) for alert in alerts]}
+        )
+
+    for path, route, model in (("/v1/runs", list_runs, RunPage), ("/v1/runs/{run_id}", get_run, RunDetail)):
+        router.add_api_route(path, route, methods=["GET"], responses={200: {"model": model}}, response_model=None)
+    return router
+
+
+def build_alert_router(deps: ApiDeps) -> APIRouter:
+    """The routes that show alerts."""
+    router = APIRouter(tags=["alerts"])
 
     async def list_alerts(
         request: Request,
@@ -81,75 +84,12 @@ def build_read_router(deps: ApiDeps) -> APIRouter:
         alerts, following = await deps.reader.list_alerts(
             AlertQuery(project_of(request), limit, read_mark(after), run_id)
         )
-        return _json({"alerts": [to_alert_view(alert) for alert in alerts], "next": to_mark(following)})
+        return to_answer({"alerts": [to_alert_view(alert) for alert in alerts], "next": to_mark(following)})
 
-    for path, route, model, tag in (
-        ("/v1/runs", list_runs, RunPage, "runs"),
-        ("/v1/runs/{run_id}", get_run, RunDetail, "runs"),
-        ("/v1/alerts", list_alerts, AlertPage, "alerts"),
-    ):
-        router.add_api_route(
-            path, route, methods=["GET"], responses={200: {"model": model}}, response_model=None, tags=[tag]
-        )
-    return router
-
-
-def build_monitor_router(deps: ApiDeps) -> APIRouter:
-    """The routes about monitors. `{monitor_id}` may be `active`."""
-    router = APIRouter(prefix="/v1/monitors", tags=["monitors"])
-
-    async def list_monitors() -> Response:
-        """The monitors that this service knows, the active one first."""
-        return _json({"monitors": [_monitor(deps, entry) for entry in deps.catalogue.list()]})
-
-    async def get_monitor(monitor_id: str) -> Response:
-        """What a monitor is, what it promises, and three raw steps as it reads them."""
-        entry = deps.catalogue.get(monitor_id)
-        unit = entry.adapter.spec.event.unit
-        adapter = orjson.loads(entry.adapter.spec.to_json())
-        shown = {"event_unit": unit, "adapter": adapter, "examples": list(entry.examples)}
-        return _json({**_monitor(deps, entry), **shown})
-
-    async def preview(monitor_id: str, request: Request) -> Response:
-        """How the monitor's adapter reads one raw step. Stores and scores nothing."""
-        entry = deps.catalogue.get(monitor_id)
-        body = await read_body(request, deps.max_body_bytes)
-        if isinstance(body, Response):
-            return body
-        raw_steps = parse_steps(body, StepLimits(deps.max_body_bytes), envelope=False, idempotency_key=None)
-        if len(raw_steps) != 1:
-            return problem(400, "step-refused", "A step cannot be taken", "a preview reads one raw step")
-        view, known = await asyncio.to_thread(entry.adapter.view, raw_steps[0].step)
-        return _json({"known": known, "view": view.to_dict()})
-
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
     router.add_api_route(
-        "",
-        list_monitors,
-        methods=["GET"],
-        responses={200: {"model": dict[str, list[MonitorView]]}},
-        response_model=None,
-    )
-    router.add_api_route(
-        "/{monitor_id}", get_monitor, methods=["GET"], responses={200: {"model": MonitorDetail}}, response_model=None
-    )
-    router.add_api_route(
-        "/{monitor_id}/preview",
-        preview,
-        methods=["POST"],
-        responses={200: {"model": PreviewView}},
-        response_model=None,
-        openapi_extra=body,
+        "/v1/alerts", list_alerts, methods=["GET"], responses={200: {"model": AlertPage}}, response_model=None
     )
     return router
-
-
-def _monitor(deps: ApiDeps, entry: MonitorEntry) -> dict[str, Any]:
-    return {
-        "monitor_id": entry.monitor_id,
-        "active": entry.monitor_id == deps.catalogue.active_id,
-        "manifest": entry.manifest.summary(),
-    }
 
 
 def to_mark(mark: tuple[int, str] | None) -> str | None:
@@ -166,7 +106,3 @@ def read_mark(raw_mark: str | None) -> tuple[int, str] | None:
         return int(at), name
     except (ValueError, binascii.Error):
         raise NameRefused("after", "this is no place in a listing: give `next` of the page before") from None
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(orjson.dumps(document), media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -40,8 +41,8 @@ class RedisScoreBoard:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen(), name="score board")
         # Without waiting for the subscription the first watch would have to look; a second is more than it ever takes.
-        if not self._listening.is_set():
-            await asyncio.wait([asyncio.ensure_future(self._listening.wait())], timeout=1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._listening.wait(), 1.0)
         watch = RedisScoreWatch(ref, self._reader)
         watches = self._watches.setdefault(ref.name, set())
         watches.add(watch)

@@ -22,6 +22,7 @@ import pytest
 
 from monitors.monitor import Monitor
 from monitors.stepview import JsonValue
+from service.redis_log.embedded import EmbeddedRedis, find_server
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 pytestmark = pytest.mark.slow
@@ -290,3 +291,25 @@ def test_a_storm_of_kills_loses_no_acknowledged_step_and_changes_no_score(tiny: 
             assert run["parked"] == 0
             assert_same_scores(run, tiny, runs[run_id][: len(positions)])
             assert [alert["episode"] for alert in run["alert_list"]] == list(range(1, run["alerts"] + 1))
+
+
+def test_roles_apart_over_a_shared_redis_work_as_one_service(tiny: TinyBundle, tmp_path: Path) -> None:
+    embedded = EmbeddedRedis(find_server(), tmp_path / "redis")
+    redis = embedded.start()
+    try:
+        embedded.wait_until_ready(redis)
+        common = ("--redis-url", embedded.url, "--bundle", str(tiny.path))
+        with (
+            running(tmp_path / "api", "--role", "api", *common) as api,
+            running(tmp_path / "w1", "--role", "worker", *common),
+            running(tmp_path / "w2", "--role", "worker", *common),
+        ):
+            api.until_ready()
+            api.until(lambda: "2 alive, 64 of 64" in api.http.get("/readyz?verbose").text, 30, "shared out")
+            session = Monitor.read(tiny.path).session()
+            for raw_step in tiny.corpus.runs[0]:
+                answer = api.http.post("/v1/runs/apart/steps?wait=score&timeout_ms=5000", json=raw_step)
+                assert answer.json()["steps"][0]["score"] == pytest.approx(session.step(raw_step).score, abs=1e-5)
+    finally:
+        redis.terminate()
+        redis.wait(10)
