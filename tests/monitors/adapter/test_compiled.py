@@ -144,6 +144,12 @@ def test_limits_cut_text_items_and_depth() -> None:
     assert view.result == {"list": [0, 1, 2], "deep": {"er": {}}}
 
 
+def test_a_tool_name_that_is_no_text_is_bounded_like_any_other_value() -> None:
+    adapter = adapter_of({"tool": [{"path": "/t"}]}, limits={"max_depth": 2})
+
+    assert view_of(adapter, {"t": {"a": {"b": {"c": 1}}}}).tool == '{"a":{"b":{}}}'
+
+
 def test_numbers_beyond_64_bits_become_text() -> None:
     adapter = adapter_of({"args": [{"path": "/a"}]})
 

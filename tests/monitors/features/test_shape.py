@@ -110,6 +110,12 @@ def test_a_streak_of_errors_ends_with_a_call_that_works() -> None:
     assert (streak, ended) == (np.float32(np.log1p(2)), 0)
 
 
+def test_talk_between_errors_does_not_end_their_streak() -> None:
+    talk = StepView(action="let me see", actions=1)
+
+    assert last_shape([call(), FAILED, talk, call(), FAILED])["error_streak"] == np.float32(np.log1p(2))
+
+
 def test_the_same_call_again_is_a_repeat_and_other_arguments_are_none() -> None:
     assert last_shape([call(), ANSWER, call()])["call_repeats_now"] == 1
     assert last_shape([call(), ANSWER, call(args="2")])["call_repeats_now"] == 0
