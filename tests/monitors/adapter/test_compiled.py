@@ -98,6 +98,24 @@ def test_json_in_a_string_is_decoded_and_what_does_not_parse_stays(raw: Any, dec
     assert view_of(adapter_of({"args": [{"path": "/x", "decode": "json"}]}), {"x": raw}).args == decoded
 
 
+def test_strings_that_the_event_decodes_are_read_as_the_json_they_hold() -> None:
+    case = {"when": {"/m/role": ["agent"]}, "acts": True, "fields": {"action": [{"path": "/m/parts/-1/text"}]}}
+    adapter = compile_adapter(parse_spec({"name": "x", "event": {"decode": ["/m", "/m/parts"], "cases": [case]}}))
+    parts = orjson.dumps([{"text": "first"}, {"text": "last"}]).decode()
+
+    assert view_of(adapter, {"m": orjson.dumps({"role": "agent", "parts": parts}).decode()}).action == "last"
+    assert view_of(adapter, {"m": {"role": "agent", "parts": parts}}).action == "last"
+    assert adapter.view({"m": "{broken"}) == (StepView(), False)
+
+
+def test_one_name_with_several_arguments_is_as_many_calls() -> None:
+    adapter = adapter_of({"tool": [{"path": "/name"}], "args": [{"path": "/inputs/*"}]}, acts=True)
+
+    view = view_of(adapter, {"name": "search", "inputs": ["a", None, "b"]})
+
+    assert (view.actions, view.tool, view.args) == (2, "search", ["a", "b"])
+
+
 def test_a_cut_drops_a_field_from_its_literal_on_or_as_a_whole() -> None:
     fields = {"result": [{"path": "/r"}], "observation": [{"path": "/o"}]}
     cuts = [{"field": "result", "from": "Score:"}, {"field": "observation", "from": "DONE", "whole": True}]

@@ -21,6 +21,7 @@ GREEDY = compile_adapter(
         {
             "name": "greedy",
             "event": {
+                "decode": ["", "/x", "/x/y"],
                 "cases": [
                     {
                         "when": {"/x": []},
