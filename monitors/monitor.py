@@ -4,7 +4,6 @@ runs at a time.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import orjson
 
 from monitors.adapter import Adapter, compile_adapter, read_spec
-from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, MANIFEST, VOCABULARY, read_manifest, verify_files
+from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
 from monitors.decision import Alert, DecisionRule, Standing
 from monitors.errors import BundleError
@@ -179,10 +178,3 @@ class Session:
         """Return the verdict after the run's next raw step."""
         ((self.state, verdict),) = self._monitor.advance([self.state], [raw_step])
         return verdict
-
-
-def read_monitor_id(folder: Path) -> str:
-    """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of
-    all else.
-    """
-    return "m-" + hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]

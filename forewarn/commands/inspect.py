@@ -21,8 +21,7 @@ def inspect(
 
     from forewarn.commands.reporting import print_manifest
     from monitors.adapter import compile_adapter, read_spec
-    from monitors.bundle.folder import ADAPTER, EXAMPLES, read_manifest, verify_files
-    from monitors.monitor import read_monitor_id
+    from monitors.bundle.folder import ADAPTER, EXAMPLES, read_manifest, read_monitor_id, verify_files
 
     manifest = read_manifest(bundle)
     verify_files(bundle, manifest)

@@ -4,7 +4,7 @@ evaluated.
 
 from __future__ import annotations
 
-from monitors.bundle.folder import check_target, read_manifest, verify_files, write_bundle
+from monitors.bundle.folder import check_target, read_manifest, read_monitor_id, verify_files, write_bundle
 from monitors.bundle.manifest import CalibrationRecord, Manifest, TrainingRecord
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "TrainingRecord",
     "check_target",
     "read_manifest",
+    "read_monitor_id",
     "verify_files",
     "write_bundle",
 ]

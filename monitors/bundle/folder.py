@@ -52,6 +52,13 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(f"{path} is damaged at {where}: {first['msg']}") from None
 
 
+def read_monitor_id(folder: Path) -> str:
+    """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of
+    all else.
+    """
+    return "m-" + hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
 def verify_files(folder: Path, manifest: Manifest) -> None:
     """Check that every file is there with the manifest's hash. Raises BundleTamperedError naming the first
     that is not.

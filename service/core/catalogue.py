@@ -4,14 +4,13 @@ ONNX Runtime."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import orjson
 
 from monitors.adapter import Adapter, compile_adapter, read_spec
-from monitors.bundle import Manifest, read_manifest
-from monitors.bundle.folder import ADAPTER, EXAMPLES, MANIFEST
+from monitors.bundle import Manifest, read_manifest, read_monitor_id
+from monitors.bundle.folder import ADAPTER, EXAMPLES
 from monitors.stepview import JsonValue
 from service.errors import NotFound
 
@@ -54,11 +53,12 @@ class MonitorCatalogue:
 
 
 def read_entry(folder: Path) -> MonitorEntry:
-    """What a bundle says of itself. Raises BundleError or AdapterError. The id is that of
-    `monitors.monitor.read_monitor_id`."""
+    """What a bundle says of itself. Raises BundleError or AdapterError."""
     manifest = read_manifest(folder)
-    monitor_id = "m-" + sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
     examples = orjson.loads((folder / EXAMPLES).read_bytes())
     return MonitorEntry(
-        monitor_id, manifest, compile_adapter(read_spec(folder / ADAPTER)), tuple(examples[:EXAMPLES_SHOWN])
+        read_monitor_id(folder),
+        manifest,
+        compile_adapter(read_spec(folder / ADAPTER)),
+        tuple(examples[:EXAMPLES_SHOWN]),
     )

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from monitors.monitor import read_monitor_id
+from monitors.bundle import read_monitor_id
 from service.api.application import create_app
 from service.api.guards import LOOPBACK_HOSTS
 from service.app.api import build_deps
