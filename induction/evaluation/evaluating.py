@@ -65,6 +65,8 @@ def evaluate(
     runs = list(score_runs(monitor, wanted()))
     if not runs:
         raise NoRunsError(f"{corpus.raw} has no run in fold {fold}")
+    if not any(run.last_turn for run in runs):
+        raise NoRunsError(f"{corpus.raw}: no agent acts in any of {len(runs)} runs, by this bundle's adapter")
     table = to_turn_table(runs, monitor.manifest.horizon)
     return Evaluation(runs, table, _all_figures(monitor, runs, table))
 

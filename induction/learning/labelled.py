@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from induction.errors import NoRunsError
-from induction.outcomes import OutcomeRow, read_outcomes
+from induction.outcomes import OutcomeTable, read_outcomes
 from induction.reading import RawRun, read_runs
 from monitors.adapter import AdapterSpec
 from monitors.stepview import JsonValue
@@ -43,11 +43,11 @@ class LabelledCorpus:
 
         Raises NoRunsError if nothing at all matches: the outcomes file and the raw traces are not of one corpus.
         """
-        rows = None if self.outcomes is None else {(row.file, row.loc): row for row in read_outcomes(self.outcomes)}
+        table = None if self.outcomes is None else OutcomeTable(read_outcomes(self.outcomes))
         read = matched = 0
         for raw_run in read_runs(self.raw, self.spec):
             read += 1
-            labelled = _label(raw_run, rows)
+            labelled = _label(raw_run, table)
             if labelled is not None:
                 matched += 1
                 if keep is None or keep(labelled.task, labelled.fold):
@@ -62,14 +62,14 @@ def hash_fold(task: str) -> int:
     return int(hashlib.sha256(f"forewarn-task:{task}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS
 
 
-def _label(raw_run: RawRun, rows: dict[tuple[str, int | None], OutcomeRow] | None) -> LabelledRun | None:
+def _label(raw_run: RawRun, table: OutcomeTable | None) -> LabelledRun | None:
     name = raw_run.file if raw_run.loc is None else f"{raw_run.file}#{raw_run.loc}"
-    if rows is None:
+    if table is None:
         if raw_run.success is None:
             return None
         task = raw_run.task or raw_run.run_id or name
         return LabelledRun(name, task, raw_run.success, hash_fold(task), raw_run.events)
-    row = rows.get((raw_run.file, raw_run.loc))
+    row = table.find(raw_run.file, raw_run.loc)
     if row is None:
         return None
     fold = hash_fold(row.task) if row.fold is None else row.fold

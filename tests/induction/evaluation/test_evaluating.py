@@ -54,6 +54,15 @@ def test_a_fold_without_runs_is_an_error(monitor: Monitor, new_tasks: LabelledCo
         evaluate(monitor, LabelledCorpus(new_tasks.raw, new_tasks.spec, tmp_path / "runs.jsonl"), 4)
 
 
+def test_traces_in_which_nobody_acts_are_an_error(monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path) -> None:
+    (tmp_path / "silent.json").write_bytes(orjson.dumps([{"messages": [{"role": "user", "content": "hello"}]}]))
+    row = {"run": "r", "file": "silent.json", "loc": 0, "task": "t", "success": True, "fold": 0}
+    (tmp_path / "runs.jsonl").write_bytes(orjson.dumps(row))
+
+    with pytest.raises(NoRunsError, match="no agent acts"):
+        evaluate(monitor, LabelledCorpus(tmp_path / "silent.json", new_tasks.spec, tmp_path / "runs.jsonl"), None)
+
+
 def test_figures_are_a_flat_object_of_finite_numbers(evaluation: Evaluation) -> None:
     assert all(type(value) is float and math.isfinite(value) for value in evaluation.figures.values())
     assert orjson.loads(orjson.dumps(evaluation.figures)) == evaluation.figures

@@ -40,6 +40,14 @@ def test_runs_without_an_outcome_are_left_out(corpus: TinyCorpus) -> None:
     assert [run.run for run in labelled(corpus).runs()][:3] == ["run-0", "run-4", "run-1"]
 
 
+def test_a_table_written_from_one_folder_higher_still_matches(corpus: TinyCorpus) -> None:
+    rows = [orjson.loads(line) for line in corpus.outcomes.read_bytes().splitlines()]
+    higher = [{**row, "file": f"raw/{row['file']}"} for row in rows]
+    corpus.outcomes.write_bytes(b"\n".join(orjson.dumps(row) for row in higher))
+
+    assert [run.success for run in labelled(corpus).runs()] == corpus.successes
+
+
 def test_keep_chooses_by_task_and_fold(corpus: TinyCorpus) -> None:
     asked: list[tuple[str, int]] = []
 
