@@ -5,6 +5,7 @@ ForewarnError
     ├── UnreadableRawError   RAW is missing, empty, or nothing in it can be read
     ├── OutcomesError        a table of outcomes with a bad row; lives in induction.outcomes
     ├── NoRunsError          nothing that looks like runs, or no run matches its outcome
+    ├── LlmError             a chat endpoint gave no usable answer; ends its proposal, never an induction
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from
     └── ParityError          the exported graph does not give the network's scores; nothing was written
@@ -25,6 +26,10 @@ class UnreadableRawError(InductionError):
 
 class NoRunsError(InductionError):
     """Nothing that looks like runs was found, or no run matches its outcome."""
+
+
+class LlmError(InductionError):
+    """A chat endpoint gave no usable answer, or the cost ceiling is reached."""
 
 
 class TooFewRunsError(InductionError):
