@@ -9,14 +9,18 @@ def split_blocks(text: str, blocks: Blocks) -> list[str]:
     """Return the raw steps of a whole text run: a block starts at each line that starts with one of the literals.
 
     Text before the first block is a raw step of its own where it is not blank. What follows a blank line inside a
-    block, where the spec says so, stays out of the block.
+    block, where the spec says so, stays out of the block. A literal that leads another shares its block with it.
     """
     found: list[list[str]] = []
+    may_follow: tuple[str, ...] = ()
     for line in text.splitlines():
-        if not found or line.startswith(blocks.opens):
+        opens = line.startswith(blocks.opens)
+        if not found or (opens and not (may_follow and line.startswith(may_follow))):
             found.append([])
+        if opens and blocks.leads:
+            may_follow = next((rest for literal, rest in blocks.leads.items() if line.startswith(literal)), ())
         found[-1].append(line)
-    kept = ["\n".join(_until_blank_line(lines) if blocks.ends_at_blank_line else lines) for lines in found]
+    kept = ["\n".join(_until_blank_line(lines, blocks) if blocks.ends_at_blank_line else lines) for lines in found]
     return [block for block in kept if block.strip()]
 
 
@@ -25,22 +29,31 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
     under "".
 
     A block that holds several literals (an agent that posts action and answer together) gives several sections; a
-    repeated one is joined.
+    repeated one is joined. `first` and `whole` add what they say.
     """
     sections: dict[str, list[str]] = {}
     current = sections.setdefault("", [])
     ended = False
+    first: str | None = None
     for line in text.splitlines():
         opener = next((literal for literal in blocks.opens if line.startswith(literal)), None)
         if opener is not None:
-            current = sections.setdefault(section_key(opener), [])
+            key = section_key(opener)
+            first = key if first is None else first
+            current = sections.setdefault(key, [])
             current.append(line[len(opener) :])
             ended = False
             continue
+        first = "" if first is None and line.strip() else first
         ended = ended or (blocks.ends_at_blank_line and bool(current) and not line.strip())
         if not ended:
             current.append(line)
-    return {key: "\n".join(lines).strip() for key, lines in sections.items() if lines}
+    read = {key: "\n".join(lines).strip() for key, lines in sections.items() if lines}
+    if blocks.first is not None:
+        read[blocks.first] = first or ""
+    if blocks.whole is not None:
+        read[blocks.whole] = text
+    return read
 
 
 def section_key(literal: str) -> str:
@@ -50,8 +63,12 @@ def section_key(literal: str) -> str:
     return literal.strip().removesuffix(":").strip()
 
 
-def _until_blank_line(lines: list[str]) -> list[str]:
+def _until_blank_line(lines: list[str], blocks: Blocks) -> list[str]:
+    """Each section of a block ends at its blank line."""
+    kept: list[str] = []
+    ended = False
     for index, line in enumerate(lines):
-        if index and not line.strip():
-            return lines[:index]
-    return lines
+        ended = (ended or (index > 0 and not line.strip())) and not line.startswith(blocks.opens)
+        if not ended:
+            kept.append(line)
+    return kept

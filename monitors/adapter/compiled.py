@@ -53,6 +53,7 @@ class Adapter:
         self._cases = tuple(_compile_case(case, limits) for case in spec.event.cases)
         self._otherwise = _compile_fields(spec.event.otherwise, limits)
         self._errors = tuple(compile_conditions(spec.status.error_if, limits.max_items))
+        self._cut_fields = frozenset(cut.field for cut in spec.cuts)
         self._error_texts = tuple(text.lower() for text in spec.status.error_text)
 
     def view(self, raw_step: JsonValue) -> tuple[StepView, bool]:
@@ -83,7 +84,7 @@ class Adapter:
     def _to_object(self, raw_step: JsonValue) -> JsonValue:
         if self._blocks is not None and isinstance(raw_step, str):
             # Four fields of bounded text are read from a block; more of it is never looked at.
-            return {**read_block(raw_step[: 4 * self._limits.max_text_chars], self._blocks)}
+            raw_step = {**read_block(raw_step[: 4 * self._limits.max_text_chars], self._blocks)}
         for segments in self._decode:
             raw_step = _decode_at(raw_step, segments, DECODED_TEXTS * self._limits.max_text_chars)
         return raw_step
@@ -130,7 +131,14 @@ class Adapter:
         return kept[0] if len(kept) == 1 else kept
 
     def _cut_value(self, value: JsonValue, field: str) -> JsonValue:
-        return self._cut(value, field) if isinstance(value, str) else value
+        """Objects and lists are cut in each of their texts; they are bounded copies by now."""
+        if isinstance(value, str):
+            return self._cut(value, field)
+        if field not in self._cut_fields or not isinstance(value, dict | list):
+            return value
+        if isinstance(value, dict):
+            return {key: self._cut_value(item, field) for key, item in value.items()}
+        return [self._cut_value(item, field) for item in value]
 
     def _cut(self, text: str, field: str) -> str:
         for cut in self.spec.cuts:
@@ -182,6 +190,8 @@ def _compile_selector(selector: Selector, limits: Limits) -> Read:
     read = compile_pointer(selector.path, limits.max_items)
     if selector.where is not None:
         read = _filtered(selector.path, selector.where, limits)
+    if selector.only == "text":
+        read = _texts_only(read)
     if selector.template is not None and selector.take is not None:
         literals, names = parse_template(selector.template)
         take = selector.take
@@ -198,6 +208,10 @@ def _compile_selector(selector: Selector, limits: Limits) -> Read:
 
 def _mapped(read: Read, change: Callable[[JsonValue], JsonValue]) -> Read:
     return lambda step: [change(value) for value in read(step)]
+
+
+def _texts_only(read: Read) -> Read:
+    return lambda step: [value for value in read(step) if isinstance(value, str)]
 
 
 def _filtered(path: str, where: dict[str, list[Any]], limits: Limits) -> Read:

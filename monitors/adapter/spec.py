@@ -50,10 +50,15 @@ class Selector(_Part):
     decode: Literal["json"] | None = Field(
         None, description="A string that holds JSON is parsed; one that does not parse stays text."
     )
-    template: Annotated[str, AfterValidator(_check_template)] | None = Field(
-        None, description="Literals around {name}, {args}, {result}; the whole text must match."
+    only: Literal["text"] | None = Field(
+        None, description="A value of another kind is passed over: content that is text here and a list of parts there."
     )
-    take: Literal["name", "args", "result"] | None = Field(None, description="The template's part that is the value.")
+    template: Annotated[str, AfterValidator(_check_template)] | None = Field(
+        None, description="Literals around {text}, {name}, {args}, {result}; the whole text must match."
+    )
+    take: Literal["text", "name", "args", "result"] | None = Field(
+        None, description="The template's part that is the value."
+    )
     name: str | None = Field(
         None, description="Only for metadata: the entry's name; the last path segment if left out."
     )
@@ -90,10 +95,21 @@ class Case(_Part):
 
 
 class Blocks(_Part):
-    """How a text run is cut into raw steps: a block starts at each line that starts with one of the literals."""
+    """How a text run is cut into raw steps: a block starts at each line that starts with one of the literals.
+
+    In a run of JSON items they say how an item that is a string is read, and cut nothing.
+    """
 
     opens: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     ends_at_blank_line: bool = Field(False, description="What follows a blank line inside a block belongs to no step.")
+    leads: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="A literal and those that may go on with its block: a thought and its action are one raw step.",
+    )
+    first: str | None = Field(
+        None, description="A section of this name says which literal a block starts with: '' where text precedes all."
+    )
+    whole: str | None = Field(None, description="A section of this name holds the whole text of a block.")
 
 
 class Outcome(_Part):
@@ -142,8 +158,8 @@ class Event(_Part):
 
     @model_validator(mode="after")
     def _text_has_blocks(self) -> Event:
-        if (self.unit == "text") != (self.blocks is not None):
-            raise ValueError("blocks must be given for unit 'text' and only then")
+        if self.unit == "text" and self.blocks is None:
+            raise ValueError("blocks must be given for unit 'text'")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PARTS = ("name", "args", "result")
+PARTS = ("text", "name", "args", "result")
 
 
 def parse_template(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -18,7 +18,9 @@ def parse_template(template: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         literal, _, tail = rest.partition("{")
         name, closed, rest = tail.partition("}")
         if not closed or name not in PARTS or name in names:
-            raise ValueError(f"template {template!r}: parts are {{name}}, {{args}} and {{result}}, each at most once")
+            raise ValueError(
+                f"template {template!r}: parts are {{text}}, {{name}}, {{args}} and {{result}}, each at most once"
+            )
         if names and not literal:
             raise ValueError(f"template {template!r}: two parts need a literal between them")
         literals.append(literal)

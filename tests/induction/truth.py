@@ -13,7 +13,7 @@ from typing import Any
 
 from induction.reading import RawRun
 from monitors.adapter import AdapterSpec, compile_adapter
-from monitors.stepview import to_text
+from monitors.stepview import StepView
 
 
 @dataclass
@@ -46,21 +46,21 @@ def compare(spec: AdapterSpec, runs: list[tuple[RawRun, Truth]]) -> Agreement:
     for run, truth in runs:
         views = [adapter.view(event)[0] for event in run.events]
         have = {
-            "tool": Counter(name for view in views for name in view.tool.split()),
+            "tool": Counter(name for view in views if view.tool for name in _tool_names(view)),
             "args": Counter(
                 canonical(one)
                 for view in views
                 if view.tool
-                for one in (view.args if isinstance(view.args, list) and len(view.tool.split()) > 1 else [view.args])
+                for one in (view.args if isinstance(view.args, list) and view.actions > 1 else [view.args])
             ),
             "action": Counter(view.action.strip() for view in views if view.action),
-            "result": Counter(to_text(view.result).strip() for view in views if view.result is not None),
+            "result": Counter(canonical(one) for view in views for one in _answers(view)),
         }
         want = {
             "tool": Counter(name for name, _ in truth.calls),
             "args": Counter(canonical(args) for _, args in truth.calls),
             "action": Counter(text.strip() for text in truth.messages),
-            "result": Counter(text.strip() for text in truth.replies),
+            "result": Counter(canonical(text) for text in truth.replies),
         }
         for name, values in want.items():
             agreement.wanted[name] += sum(values.values())
@@ -69,6 +69,20 @@ def compare(spec: AdapterSpec, runs: list[tuple[RawRun, Truth]]) -> Agreement:
         agreement.runs += 1
         agreement.runs_with_right_turns += abs(turns - truth.turns) <= 0.05 * truth.turns
     return agreement
+
+
+def _tool_names(view: StepView) -> list[str]:
+    """Names of parallel calls are joined by spaces; the name of one call may hold some itself, or stand for several."""
+    if view.actions <= 1:
+        return [view.tool]
+    names = view.tool.split(" ")
+    return names if len(names) == view.actions else [view.tool] * view.actions
+
+
+def _answers(view: StepView) -> list[Any]:
+    if view.result is None:
+        return []
+    return view.result if isinstance(view.result, list) and view.actions > 1 else [view.result]
 
 
 def canonical(value: Any) -> str:

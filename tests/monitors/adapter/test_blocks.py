@@ -24,6 +24,39 @@ def test_a_block_starts_at_each_line_that_opens_one() -> None:
     ]
 
 
+def test_a_literal_that_leads_another_shares_its_block_with_it() -> None:
+    led = REACT.model_copy(update={"leads": {"Thought:": ("Action:",)}})
+    text = "Thought: hm\nAction: look\nObservation: door\nAction: open\nThought: so\nObservation: dark"
+
+    assert split_blocks(text, led) == [
+        "Thought: hm\nAction: look",
+        "Observation: door",
+        "Action: open",
+        "Thought: so",
+        "Observation: dark",
+    ]
+
+
+def test_a_block_may_say_which_literal_came_first_and_keep_its_whole_text() -> None:
+    named = REACT.model_copy(update={"first": "first", "whole": "whole"})
+    told = {text: read_block(text, named)["first"] for text in ("\nAction: a\nThought: b", "so\nAction: a", "so", " ")}
+
+    assert list(told.values()) == ["Action", "", "", ""]
+    assert read_block("so\nAction: a", named)["whole"] == "so\nAction: a"
+
+
+def test_strings_among_json_items_are_read_by_their_sections_and_decoded() -> None:
+    cases = [
+        {"when": {"/Action/do": []}, "acts": True, "fields": {"tool": [{"path": "/Action/do"}]}},
+        {"when": {"/said": []}, "acts": True, "fields": {"action": [{"path": "/said"}]}},
+    ]
+    event = {"blocks": {"opens": ["Action:"]}, "decode": ["/Action"], "cases": cases}
+    adapter = compile_adapter(parse_spec({"name": "strings", "event": event}))
+
+    assert adapter.view('I look\nAction:\n{"do": "look"}\n')[0].tool == "look"
+    assert adapter.view({"said": "Action: none"})[0].action == "Action: none"
+
+
 def test_blank_text_before_the_first_block_is_no_raw_step() -> None:
     assert split_blocks("\n  \nAction: look", REACT) == ["Action: look"]
 

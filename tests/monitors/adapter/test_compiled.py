@@ -90,6 +90,21 @@ def test_where_keeps_only_items_that_meet_its_conditions() -> None:
     assert view_of(adapter, {"parts": parts}).action == "a"
 
 
+def test_a_cut_reaches_the_texts_inside_objects() -> None:
+    adapter = adapter_of({"result": [{"path": "/r"}]}, cuts=[{"field": "result", "from": "Score:"}])
+
+    view = view_of(adapter, {"r": {"said": ["bye. Score: 1"], "n": 3}})
+
+    assert view.result == {"said": ["bye."], "n": 3}
+
+
+def test_only_text_is_taken_where_the_selector_says_so() -> None:
+    adapter = adapter_of({"action": [{"path": "/c", "only": "text"}, {"path": "/c/*/text"}]})
+
+    assert view_of(adapter, {"c": "plain"}).action == "plain"
+    assert view_of(adapter, {"c": [{"text": "one"}, {"id": 1}, {"text": "two"}]}).action == "one\ntwo"
+
+
 @pytest.mark.parametrize(
     ("raw", "decoded"),
     [('{"a": [1]}', {"a": [1]}), ("{broken", "{broken"), ("7", 7), ({"a": 1}, {"a": 1}), ("\ud800", "?")],

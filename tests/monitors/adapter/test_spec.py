@@ -88,9 +88,8 @@ def test_a_selector_that_cannot_work_is_refused_saying_why(selector: dict[str, s
     assert any(problem in message for message in found.values())
 
 
-def test_blocks_are_for_text_and_text_has_blocks() -> None:
+def test_text_has_blocks() -> None:
     assert "blocks must be given" in faults_of(spec_with(unit="text"))["event"]
-    assert "blocks must be given" in faults_of(spec_with(unit="json", blocks={"opens": ["Thought:"]}))["event"]
 
 
 def test_an_empty_block_opener_is_refused() -> None:
@@ -108,7 +107,13 @@ def test_a_spec_with_every_part_reads_back_equal(tmp_path: Path) -> None:
         **RAW_SPEC,
         "event": {
             "unit": "text",
-            "blocks": {"opens": ["Thought:", "Action:"], "ends_at_blank_line": True},
+            "blocks": {
+                "opens": ["Thought:", "Action:"],
+                "ends_at_blank_line": True,
+                "leads": {"Thought:": ["Action:"]},
+                "first": "first literal",
+                "whole": "whole text",
+            },
             "time": "/time",
             "cases": [
                 {
@@ -117,7 +122,7 @@ def test_a_spec_with_every_part_reads_back_equal(tmp_path: Path) -> None:
                     "fields": {"tool": [{"path": "/Action", "template": "{name}[{args}]", "take": "name"}]},
                 }
             ],
-            "otherwise": {"observation": [{"path": "/"}]},
+            "otherwise": {"observation": [{"path": "/", "only": "text"}]},
         },
         "status": {"error_if": {"/ok": [False]}, "error_text": ["failed"], "ok_if_result": True},
         "cuts": [{"field": "result", "from": "Score:", "whole": True}],

@@ -19,6 +19,8 @@ from monitors.adapter.template import match_template, parse_template
         ("call {name}: {args} -> {result}", "call f: 1 -> 2 -> 3", {"name": "f", "args": "1", "result": "2 -> 3"}),
         ("<{name}>", "<>", {"name": ""}),
         ("<<{name}>>", "<<>", None),
+        ("{text}[{name}({args})]", "So [f(1)]", {"text": "So", "name": "f", "args": "1"}),
+        ("{text}[{name}({args})]", "[f(1)]", {"text": "", "name": "f", "args": "1"}),
         ("{args}", "anything", {"args": "anything"}),
     ],
 )

@@ -21,6 +21,13 @@ GREEDY = compile_adapter(
         {
             "name": "greedy",
             "event": {
+                "blocks": {
+                    "opens": ["x", "y:"],
+                    "ends_at_blank_line": True,
+                    "leads": {"x": ["y:"]},
+                    "first": "y",
+                    "whole": "x",
+                },
                 "decode": ["", "/x", "/x/y"],
                 "cases": [
                     {
@@ -30,7 +37,10 @@ GREEDY = compile_adapter(
                             **dict.fromkeys(
                                 ("observation", "action", "tool", "args", "result", "status", "metadata"), ANY
                             ),
-                            "tool": [*ANY, {"path": "/x", "template": "{name}({args})", "take": "name"}],
+                            "tool": [
+                                *ANY,
+                                {"path": "/x", "template": "{text}[{name}({args})]", "take": "name", "only": "text"},
+                            ],
                         },
                     }
                 ],
