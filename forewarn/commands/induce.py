@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from induction.adapters.inducing import Induction
+    from induction.adapters.llm.settings import LlmSettings
     from induction.adapters.validator import Report
 
 MAX_CELL_CHARS = 700
@@ -23,11 +25,27 @@ def induce(
         Path | None,
         typer.Option(help="runs.jsonl: checks that its runs are found and that nothing shown tells the outcome."),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write a page: fields, examples, what was refused and why.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample. The adapter should not depend on it.")] = 0,
+    llm_url: Annotated[
+        str | None,
+        typer.Option(
+            help="An OpenAI-compatible endpoint to ask for a second proposal. Samples of the traces go there, secrets "
+            "masked; the key comes from FOREWARN_LLM_API_KEY or OPENAI_API_KEY."
+        ),
+    ] = None,
+    llm_model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
+    llm_max_tokens: Annotated[int, typer.Option(min=1, help="Cost ceiling: tokens of all exchanges.")] = 60_000,
+    llm_timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that one answer may take.")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the validator's report as JSON.")] = False,
 ) -> None:
     """Infer from raw runs alone how to read them: where runs, steps and fields are. What would reveal the
     outcome is refused.
+
+    With --llm-url a model is asked as well; the same validator judges both proposals, the better one is taken, and
+    every exchange is recorded beside the adapter (adapter.llm.jsonl).
     """
     import orjson
     from rich.console import Console
@@ -37,6 +55,7 @@ def induce(
     from induction.errors import NoRunsError
     from monitors.adapter import write_spec
 
+    llm = _read_llm(llm_url, llm_model, out, llm_max_tokens, llm_timeout)
     console = Console(stderr=True, quiet=as_json)
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
         task = progress.add_task("Looking at the raw runs", total=None)
@@ -44,17 +63,41 @@ def induce(
             raw,
             outcomes,
             seed=seed,
+            llm=llm,
             on_stage=lambda stage: progress.update(task, description=stage, completed=0),
             on_file=lambda done, total: progress.update(task, completed=done, total=total),
         )
+    if report is not None:
+        from induction.adapters.page import render_page
+
+        report.write_text(render_page(induction, raw.name), "utf-8")
     if not induction.report.ok:
         raise NoRunsError(f"{raw}: no adapter was written: {'; '.join(induction.report.faults)}")
     write_spec(induction.proposal.spec, out)
     if as_json:
-        shown = {"adapter": str(out), **induction.report.to_dict()}
+        contest = {"why": induction.contest.why, "asked": induction.contest.asked}
+        shown = {"adapter": str(out), **induction.report.to_dict(), **contest}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode())
         return
     _print_induction(Console(), induction, out)
+
+
+def _read_llm(url: str | None, model: str | None, out: Path, max_tokens: int, timeout_s: float) -> LlmSettings | None:
+    from pydantic import ValidationError
+
+    from induction.adapters.llm.settings import LlmSettings, read_key
+
+    if url is None and model is None:
+        return None
+    if url is None or model is None:
+        raise typer.BadParameter("--llm-url and --llm-model belong together", param_hint="--llm-url")
+    record = out.with_name(f"{out.stem}.llm.jsonl")
+    try:
+        return LlmSettings(
+            url=url, model=model, record=record, key=read_key(os.environ), max_tokens=max_tokens, timeout_s=timeout_s
+        )
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--llm-url") from None
 
 
 def _print_induction(console: Console, induction: Induction, out: Path) -> None:
@@ -64,6 +107,9 @@ def _print_induction(console: Console, induction: Induction, out: Path) -> None:
     console.print(f"[bold]{escape(str(out))}[/]: adapter {escape(induction.proposal.spec.name)}")
     total = f", {induction.runs_in_all} runs in all" if induction.runs_in_all is not None else ""
     console.print(f"  looked at {evidence.runs} runs in {evidence.documents} {evidence.container} documents{total}")
+    if induction.contest.asked:
+        console.print(f"  {escape(induction.contest.asked)}")
+        console.print(f"  {escape(induction.contest.why)}")
     for note in evidence.notes:
         console.print(f"  {escape(note)}")
     console.print(_fields_table(report))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitors.adapter.spec import AdapterSpec, Conditions, Fields, Outcome, Selector
+from monitors.stepview import to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _source_lines(spec: AdapterSpec) -> list[str]:
     ]
     return [
         f"container {source.container}",
-        f"runs at {_alternatives(source.runs, 'the document')}",
+        f"runs at {_alternatives(source.runs, 'the whole file')}",
         f"raw steps at {_alternatives(source.events, 'the run itself')}",
         *(f"{label} {pointer}" for label, pointer in pointers if pointer is not None),
         *([f"known at the start: {', '.join(source.start)}"] if source.start else []),
@@ -141,4 +142,4 @@ def _alternatives(pointers: tuple[str, ...], empty: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    return repr(value) if isinstance(value, str) else str(value)
+    return repr(value) if isinstance(value, str) else to_text(value) or "null"
