@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from monitors.adapter.spec import AdapterSpec, Conditions, Fields, Outcome, Selector
 from monitors.stepview import to_text
+
+TOLD = ("container", "runs", "events", "group_by", "order_by", "start", "run_id", "task_id", "outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,15 @@ def summarise(spec: AdapterSpec) -> Summary:
 
 def describe_event_unit(spec: AdapterSpec) -> str:
     """Return what one raw step is: the unit that a live agent posts."""
-    blocks = spec.event.blocks
-    if blocks is None:
-        decoded = f", JSON inside {', '.join(spec.event.decode)} parsed" if spec.event.decode else ""
-        return f"one JSON value{decoded}"
+    event, blocks = spec.event, spec.event.blocks
+    if event.unit == "json":
+        decoded = f", JSON inside {', '.join(event.decode)} parsed" if event.decode else ""
+        sections = f", a text read by its sections at {_quoted(blocks.opens)}" if blocks is not None else ""
+        return f"one JSON value{decoded}{sections}"
+    assert blocks is not None
+    leads = "".join(f", {literal!r} goes on with {_quoted(after)}" for literal, after in blocks.leads.items())
     ends = ", and ends at a blank line" if blocks.ends_at_blank_line else ""
-    return f"a block of text that starts with one of {', '.join(repr(literal) for literal in blocks.opens)}{ends}"
+    return f"a block of text that starts with one of {_quoted(blocks.opens)}{leads}{ends}"
 
 
 def describe_conditions(conditions: Conditions) -> str:
@@ -85,6 +92,8 @@ def describe_selector(selector: Selector) -> str:
         parts.append(f"where {describe_conditions(selector.where)}")
     if selector.template is not None:
         parts.append(f"as {selector.template}, its {selector.take}")
+    if selector.only is not None:
+        parts.append(f"if it is {selector.only}")
     if selector.decode is not None:
         parts.append("decoded")
     if selector.name is not None:
@@ -116,7 +125,14 @@ def _source_lines(spec: AdapterSpec) -> list[str]:
         *(f"{label} {pointer}" for label, pointer in pointers if pointer is not None),
         *([f"known at the start: {', '.join(source.start)}"] if source.start else []),
         *([_describe_outcome(source.outcome)] if source.outcome is not None else []),
+        *_rest(source, TOLD),
     ]
+
+
+def _rest(part: BaseModel, told: tuple[str, ...]) -> list[str]:
+    """Whatever else is set, as the document says it: a setting that no sentence is written for must not be hidden."""
+    values = part.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return [f"{name.replace('_', ' ')}: {to_text(value)}" for name, value in values.items() if name not in told]
 
 
 def _describe_outcome(outcome: Outcome) -> str:
@@ -132,13 +148,17 @@ def _status_lines(spec: AdapterSpec) -> list[str]:
     status = spec.status
     return [
         *(f"error if {describe_conditions({pointer: values})}" for pointer, values in status.error_if.items()),
-        *([f"error if the result holds {', '.join(map(repr, status.error_text))}"] if status.error_text else []),
+        *([f"error if the result holds {_quoted(status.error_text)}"] if status.error_text else []),
         *(["ok if there is a result and no sign of error"] if status.ok_if_result else []),
     ]
 
 
 def _alternatives(pointers: tuple[str, ...], empty: str) -> str:
     return ", else ".join(pointer or empty for pointer in pointers)
+
+
+def _quoted(literals: tuple[str, ...]) -> str:
+    return ", ".join(repr(literal) for literal in literals)
 
 
 def _shown(value: Any) -> str:
