@@ -85,7 +85,7 @@ def induce(
 def _read_llm(url: str | None, model: str | None, out: Path, max_tokens: int, timeout_s: float) -> LlmSettings | None:
     from pydantic import ValidationError
 
-    from induction.adapters.llm.settings import LlmSettings, read_key
+    from induction.adapters.llm.settings import KEY_VARIABLES, LlmSettings, read_key
 
     if url is None and model is None:
         return None
@@ -97,7 +97,9 @@ def _read_llm(url: str | None, model: str | None, out: Path, max_tokens: int, ti
             url=url, model=model, record=record, key=read_key(os.environ), max_tokens=max_tokens, timeout_s=timeout_s
         )
     except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--llm-url") from None
+        fault = error.errors()[0]
+        hint = " or ".join(KEY_VARIABLES) if fault["loc"] == ("key",) else "--llm-url"
+        raise typer.BadParameter(fault["msg"], param_hint=hint) from None
 
 
 def _print_induction(console: Console, induction: Induction, out: Path) -> None:

@@ -98,7 +98,7 @@ def _propose(
 
 def _traces(raw: Path, own: Proposal | NoRunsError, seed: int, outcome_of: OutcomeOf | None) -> Traces:
     if isinstance(own, Proposal):
-        return Traces(own.spec.name, own.documents, seed, outcome_of)
+        return Traces(own.spec.name, own.documents, seed, outcome_of, own.spec.source)
     documents, _ = sample_documents(raw, seed=seed)
     counts = Counter(document.container for document in documents)
     container = max(counts, key=lambda name: (counts[name], name))

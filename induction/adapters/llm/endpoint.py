@@ -71,7 +71,7 @@ class _Reply:
 
 
 class ChatEndpoint:
-    """Asks one endpoint. Use as a context manager: it holds connections."""
+    """Asks one endpoint. Use as a context manager: it holds connections. Raises LlmError where it can hold none."""
 
     def __init__(
         self,
@@ -88,11 +88,12 @@ class ChatEndpoint:
         self._sleep = sleep
         self._form = _Form()
         key = settings.key.get_secret_value() if settings.key is not None else ""
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=settings.timeout_s,
-            follow_redirects=False,
-        )
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            self._client = httpx.Client(headers=headers, timeout=settings.timeout_s, follow_redirects=False)
+        except (ImportError, ValueError, OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+            # Proxies and certificates come from the environment, and may be anything.
+            raise LlmError(f"no connections can be made: {error}") from None
 
     def __enter__(self) -> ChatEndpoint:
         return self
@@ -148,7 +149,7 @@ class ChatEndpoint:
         self._budget.charge(tokens)
         self._record.add(
             "exchange",
-            url=self._settings.endpoint_url,
+            url=self._settings.shown_url,
             request=question,
             status=reply.status or None,
             response=_parsed(reply.body),
@@ -190,7 +191,7 @@ class ChatEndpoint:
         if reply.status == 200:
             said = "answered 200, but no chat completion"
         times = f" ({attempts} attempts)" if attempts > 1 else ""
-        return f"{self._settings.endpoint_url} {said}{times}"
+        return f"{self._settings.shown_url} {said}{times}"
 
 
 def _read_answer(body: bytes) -> Answer | None:

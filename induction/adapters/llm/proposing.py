@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from induction.adapters.leakage import OutcomeOf, find_leaks, mask_leaks
@@ -20,24 +21,32 @@ from induction.adapters.validator import Report, validate_adapter
 from induction.errors import LlmError
 from induction.reading.documents import Document
 from induction.reading.runs import RawRun, split_runs
+from monitors.adapter.bounded import bound_text
 from monitors.adapter.schema import adapter_schema
-from monitors.adapter.spec import AdapterSpec
+from monitors.adapter.spec import AdapterSpec, Source
 from monitors.errors import AdapterError
 
 GOOD_KNOWN = 0.95
 """A valid adapter that knows fewer of the raw steps than this is worth another round."""
 
 MIN_UNSHOWN_RUNS = 8
+MAX_FAULT_CHARS = 2_000
+
+DOCUMENT_SETTINGS = ("folder",)
+"""Parts of a source that say what one document is. The model is shown documents, and has no say in that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What there is to propose from: documents of one container, the adapter's name, and outcomes where known."""
+    """What there is to propose from: documents of one container, the adapter's name, outcomes where known, and the
+    source by which files became these documents, where that was not one file each.
+    """
 
     name: str
     documents: Sequence[Document]
     seed: int = 0
     outcome_of: OutcomeOf | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +78,12 @@ def propose_with_llm(
     key = settings.key.get_secret_value() if settings.key is not None else ""
     try:
         record = ExchangeRecord(settings.record, [key])
+        with ChatEndpoint(settings, adapter_schema(), budget, record, sleep) as endpoint:
+            best, said, rounds = _converse(endpoint, traces, settings, record)
     except LlmError as error:
         return LlmProposal(None, None, str(error), 0, 0)
-    with ChatEndpoint(settings, adapter_schema(), budget, record, sleep) as endpoint:
-        best, said, rounds = _converse(endpoint, traces, settings, record)
-    record.add("end", said=said, rounds=rounds, tokens=budget.spent)
+    with suppress(LlmError):
+        record.add("end", said=said, rounds=rounds, tokens=budget.spent)
     if best is None:
         return LlmProposal(None, None, said, rounds, budget.spent)
     return LlmProposal(best.proposal, best.report, said, rounds, budget.spent)
@@ -91,13 +101,14 @@ def _converse(
     for number in range(1, settings.max_rounds + 1):
         try:
             answer = endpoint.ask(messages)
+            if answer.refusal is not None:
+                return best, f"{settings.model} refused: {_printable(answer.refusal)}", number
+            verdict = _judge(answer, traces, shown)
+            best = _better(best, verdict)
+            faults = [bound_text(fault, MAX_FAULT_CHARS) for fault in verdict.faults]
+            record.add("verdict", round=number, valid=verdict.proposal is not None, faults=faults)
         except LlmError as error:
-            return best, f"{settings.model}: {error}", number - 1
-        if answer.refusal is not None:
-            return best, f"{settings.model} refused: {_printable(answer.refusal)}", number
-        verdict = _judge(answer, traces, shown)
-        record.add("verdict", round=number, valid=verdict.proposal is not None, faults=verdict.faults)
-        best = _better(best, verdict)
+            return best, _printable(f"{settings.model}: {error}"), number - 1
         if not verdict.faults:
             break
         messages = repair_question(first, answer.text, verdict.faults)
@@ -115,8 +126,10 @@ def _judge(answer: Answer, traces: Traces, shown: Shown) -> _Verdict:
     container = traces.documents[0].container
     if spec.source.container != container:
         return _Verdict((f"source.container must be {container!r}, which is what the files are",))
+    kept = {name: getattr(traces.source, name) for name in DOCUMENT_SETTINGS if hasattr(traces.source, name)}
+    source = spec.source.model_copy(update=kept)
     try:
-        return _validate(spec.model_copy(update={"name": traces.name}), traces, shown)
+        return _validate(spec.model_copy(update={"name": traces.name, "source": source}), traces, shown)
     except Exception as error:  # noqa: BLE001 - whatever a model's spec does to the validator, it is a bad proposal
         return _Verdict((f"the adapter cannot be validated: {type(error).__name__}: {error}",))
 

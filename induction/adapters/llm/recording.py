@@ -21,13 +21,22 @@ class ExchangeRecord:
         try:
             path.write_bytes(b"")
         except OSError as error:
-            raise LlmError(f"exchanges cannot be recorded in {path}: {error.strerror or error}") from None
+            raise self._unwritable(error) from None
 
     def add(self, kind: str, **content: Any) -> None:
-        """Append one line. Secrets that an endpoint echoes are replaced; what is no JSON is written as text."""
+        """Append one line. Secrets that an endpoint echoes are replaced; what is no JSON is written as text.
+
+        Raises LlmError where it cannot be written: what is not recorded does not go on.
+        """
         line = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "kind": kind, **content}
         text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
         for secret in self._secrets:
             text = text.replace(orjson.dumps(secret).decode()[1:-1], "[key]")
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(text + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(text + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> LlmError:
+        return LlmError(f"exchanges cannot be recorded in {self.path}: {error.strerror or error}")

@@ -36,6 +36,19 @@ class LlmSettings(BaseModel):
             raise ValueError("must hold no user or password: the address is recorded")
         return url
 
+    @field_validator("key")
+    @classmethod
+    def _is_header_text(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value() if key is not None else ""
+        if not (text.isascii() and (text.isprintable() or not text)):
+            raise ValueError("the key must be printable ASCII, as HTTP headers are")
+        return key
+
+    @property
+    def shown_url(self) -> str:
+        """The address without its query, in which some endpoints take keys: for people and records."""
+        return self.endpoint_url.partition("?")[0]
+
     @property
     def endpoint_url(self) -> str:
         """The address of chat completions: the given one may be that, the API's root, or the server's."""

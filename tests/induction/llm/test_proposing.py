@@ -194,6 +194,19 @@ def test_an_endpoint_that_is_not_there_is_said(ask: Ask) -> None:
     assert "no answer" in answer.said
 
 
+def test_a_proxy_that_nobody_can_use_is_said(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "nothing://like.this:1")
+    answer = ask(proposed(GOOD))
+    assert answer.proposal is None
+    assert "no connections can be made" in answer.said
+
+
+def test_names_of_files_that_are_no_text_can_be_asked_about(ask: Ask, traces: Traces) -> None:
+    strange = [replace(document, path="\udcff" + document.path) for document in traces.documents]
+    scrambled = changed(source={**GOOD["source"], "start": ["/reward"]})
+    assert ask(proposed(scrambled), proposed(GOOD), traces=replace(traces, documents=strange)).proposal is not None
+
+
 def test_a_redirect_is_not_followed(ask: Ask, endpoint: Endpoint) -> None:
     assert "answered 307" in ask(Reply("", 307, headers={"Location": endpoint.url})).said
     assert len(endpoint.requests) == 1

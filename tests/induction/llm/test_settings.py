@@ -39,3 +39,15 @@ def test_our_own_variable_wins_and_none_is_needed() -> None:
 def test_the_key_is_in_no_text_of_the_settings(settings: Build) -> None:
     built = settings(key="very-secret-1")
     assert "very-secret-1" not in f"{built!r} {built} {built.model_dump_json()}"
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines"])
+def test_a_key_that_no_header_can_carry_is_refused(settings: Build, key: str) -> None:
+    with pytest.raises(ValidationError, match="printable ASCII"):
+        settings(key=key)
+
+
+def test_a_query_is_sent_and_never_shown(settings: Build) -> None:
+    built = settings(url="https://x.example/v1?key=abc")
+    assert built.endpoint_url == "https://x.example/v1/chat/completions?key=abc"
+    assert built.shown_url == "https://x.example/v1/chat/completions"
