@@ -6,13 +6,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from induction.adapters.folder_runs import find_folder_runs
 from induction.errors import UnreadableRawError
-from induction.reading.documents import Document, parse_document
-from induction.reading.files import ReadFault, open_raw
+from induction.reading.documents import Container, Document
+from induction.reading.files import RawFiles, ReadFault, open_raw
+from induction.reading.folders import gather_folders, parse_folder
+from induction.reading.large import SAMPLE_BYTES, LargeDocument, open_document, sample_large
 from induction.reading.runs import RawRun
+from induction.reading.trees import find_tree, with_flat_trees
+from monitors.adapter.spec import Folder
 
 MAX_FILES = 240
 MAX_BYTES = 64 << 20
@@ -25,33 +31,95 @@ def sample_documents(
     raw: Path, *, seed: int = 0, on_file: Callable[[int, int], None] | None = None
 ) -> tuple[list[Document], list[ReadFault]]:
     """Return documents spread evenly over the files of RAW (at most 240 files and about 64 MB), and the files that
-    have none.
+    have none. Of a large file it is the beginnings of its lists, or its first lines.
 
-    Raises UnreadableRawError if nothing of it can be read.
+    Where runs are folders each folder is a document, and where events are nested in one another they are flat; the
+    documents then say under which `reading` of a source RAW reads so. Raises UnreadableRawError if nothing of RAW can
+    be read.
     """
-    documents: list[Document] = []
     faults: list[ReadFault] = []
-    total = 0
     with open_raw(raw) as files:
-        chosen = spread(files, MAX_FILES, seed)
-        for number, file in enumerate(_by_turns(chosen)):
-            if total and total + file.size > MAX_BYTES:
-                continue
-            total += file.size
-            document = parse_document(file)
-            if isinstance(document, ReadFault):
-                faults.append(document)
-            else:
-                documents.append(document)
-                faults.extend(document.faults)
-            if on_file is not None:
-                on_file(number + 1, len(chosen))
+        found = find_folder_runs(files)
+        if found is not None:
+            documents = _sample_folders(files, *found, seed, faults, on_file)
+        else:
+            documents = _sample_files(files, seed, faults, on_file)
     if not documents:
         raise UnreadableRawError(
             f"{raw}: none of its files can be read as JSON, JSON lines, spans or text ({faults[0]})"
         )
+    return _flatten_trees(documents), faults
+
+
+def _sample_files(
+    files: RawFiles, seed: int, faults: list[ReadFault], on_file: Callable[[int, int], None] | None
+) -> list[Document]:
+    documents: list[Document] = []
+    total = 0
+    chosen = spread(files, MAX_FILES, seed)
+    for number, file in enumerate(_by_turns(chosen)):
+        size = min(file.size, SAMPLE_BYTES)
+        if total and total + size > MAX_BYTES:
+            continue
+        document = open_document(file)
+        if isinstance(document, LargeDocument):
+            size = SAMPLE_BYTES  # a small file may be a large one, compressed
+            document = sample_large(document, faults.append)
+        total += size
+        if isinstance(document, ReadFault):
+            faults.append(document)
+        else:
+            documents.append(replace(document, text=document.text[:SAMPLE_BYTES]))
+            faults.extend(document.faults)
+        if on_file is not None:
+            on_file(number + 1, len(chosen))
     order = {file.path: number for number, file in enumerate(chosen)}
-    return sorted(documents, key=lambda document: order[document.path]), faults
+    return sorted(documents, key=lambda document: order[document.path])
+
+
+def _sample_folders(
+    files: RawFiles,
+    folder: Folder,
+    container: Container,
+    seed: int,
+    faults: list[ReadFault],
+    on_file: Callable[[int, int], None] | None,
+) -> list[Document]:
+    documents: list[Document] = []
+    total = 0
+    chosen = spread(gather_folders(files, folder), MAX_FILES, seed)
+    for number, run in enumerate(_by_turns(chosen)):
+        size = sum(file.size for file in run.steps)
+        if total and total + size > MAX_BYTES:
+            continue
+        total += size
+        document = parse_folder(run, container, faults.append)
+        if isinstance(document, ReadFault):
+            faults.append(document)
+        else:
+            documents.append(replace(document, reading=(("folder", folder),)))
+        if on_file is not None:
+            on_file(number + 1, len(chosen))
+    order = {run.path: number for number, run in enumerate(chosen)}
+    return sorted(documents, key=lambda document: order[document.path])
+
+
+def _flatten_trees(documents: list[Document]) -> list[Document]:
+    """Return the documents with trees of events as lists of them. Spans of an export are flat as they are."""
+    tree = find_tree([document.value for document in documents if document.container == "json"])
+    if tree is None:
+        return documents
+    reading = {"tree": tree.children, **({"order_by": tree.ended} if tree.ended is not None else {})}
+    return [
+        replace(
+            document,
+            value=with_flat_trees(document.value, tree.children),
+            reading=(*document.reading, *reading.items()),
+        )
+        if document.container == "json"
+        else document
+        for document in documents
+    ]
 
 
 def spread(items: Sequence[Item], count: int, seed: int = 0) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The files of RAW, one by one: a single file, a folder, or an archive, read without unpacking more than one file
+"""The files of RAW, one by one: a single file, a folder, or an archive. Each is a stream of bytes; nothing is unpacked
 into memory.
 """
 
@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import shutil
@@ -15,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -22,18 +24,16 @@ import orjson
 
 from induction.errors import UnreadableRawError
 
-MAX_FILE_BYTES = 1 << 30
-"""A file beyond this is reported, not read: it would be parsed in memory."""
+FREE_BYTES = 4 << 30
+"""What a compressed file may inflate to whatever its size."""
+MAX_INFLATION = 100
+"""Beyond FREE_BYTES a file may inflate to this many times its stored size; real traces stay under 50."""
+CHUNK_BYTES = 1 << 20
 
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: cast("IO[bytes]", gzip.open(path)),  # noqa: SIM115 - the caller closes
-    ".xz": lambda path: cast("IO[bytes]", lzma.open(path)),  # noqa: SIM115 - the caller closes
-    ".bz2": lambda path: cast("IO[bytes]", bz2.open(path)),  # noqa: SIM115 - the caller closes
-}
-_INFLATERS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".xz": lzma.decompress,
-    ".bz2": bz2.decompress,
+_OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda stream: cast("IO[bytes]", gzip.open(stream)),  # noqa: SIM115 - the caller closes
+    ".xz": lambda stream: cast("IO[bytes]", lzma.open(stream)),  # noqa: SIM115 - the caller closes
+    ".bz2": lambda stream: cast("IO[bytes]", bz2.open(stream)),  # noqa: SIM115 - the caller closes
 }
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tar.xz", ".tar.bz2", ".tgz", ".txz")
 _BROKEN = (OSError, EOFError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, ValueError)
@@ -52,11 +52,18 @@ class ReadFault:
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """One file: its path inside RAW with '/' between parts, its size in bytes as stored, and its bytes when asked."""
+    """One file: its path inside RAW with '/' between parts, its size in bytes as stored, and its bytes as a stream,
+    inflated where the file itself is compressed. Opening or reading raises whatever a broken file makes it raise.
+    """
 
     path: str
     size: int
-    read: Callable[[], bytes]
+    open: Callable[[], IO[bytes]]
+
+    def read(self) -> bytes:
+        """Return all of its bytes."""
+        with self.open() as stream:
+            return stream.read()
 
 
 RawFiles = Sequence[RawFile]
@@ -68,7 +75,8 @@ def open_raw(raw: Path) -> Iterator[RawFiles]:
 
     An archive that lies in a folder counts as a folder of its own whose name is left out, so that a corpus reads the
     same as archive or beside its label file. A table of outcomes (`runs.jsonl`) is no trace and is left out. Hidden
-    files are left out. Raises UnreadableRawError if there is nothing to read.
+    files are left out. Links out of RAW and broken archives in a folder are files that cannot be opened; of a
+    truncated archive the whole members are read. Raises UnreadableRawError if there is nothing to read.
     """
     with ExitStack() as stack:
         try:
@@ -83,7 +91,7 @@ def open_raw(raw: Path) -> Iterator[RawFiles]:
 def natural_key(path: str) -> tuple[tuple[int, int | str], ...]:
     """Return a sort key under which numbers inside a path count as numbers."""
     parts = re.split(r"(\d+)", path)
-    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
+    return tuple((0, int(part[:4000])) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 def is_outcome_table(first_line: bytes) -> bool:
@@ -101,64 +109,100 @@ def _list_files(raw: Path, stack: ExitStack) -> Iterator[RawFile]:
     if raw.is_file():
         yield from _list_file(raw, raw.name, stack)
         return
-    for path in sorted(path for path in raw.rglob("*") if path.is_file()):
+    root = raw.resolve()
+    for path in sorted(raw.rglob("*")):
         name = path.relative_to(raw).as_posix()
-        if not any(part.startswith(".") for part in name.split("/")):
-            yield from _list_file(path, name, stack)
+        if _is_hidden(name):
+            continue
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            yield _refused(name, "is a link out of the folder")
+        elif path.is_file():
+            try:
+                yield from _list_file(path, name, stack)
+            except _BROKEN as error:
+                yield _refused(name, str(error))
+
+
+def _refused(name: str, reason: str) -> RawFile:
+    def refuse() -> IO[bytes]:
+        raise ValueError(reason)
+
+    return RawFile(name, 0, refuse)
 
 
 def _list_file(path: Path, name: str, stack: ExitStack) -> Iterator[RawFile]:
     lower = name.lower()
     if lower.endswith(_TAR_ENDINGS):
-        yield from _list_tar(path, stack)
+        yield from _list_tar(path, name, stack)
     elif lower.endswith(".zip"):
         yield from _list_zip(path, stack)
     elif lower.endswith((".jsonl", ".ndjson")) and _holds_outcomes(path):
         return
     else:
-        yield RawFile(name, path.stat().st_size, lambda: _inflate(name, path.read_bytes()))
+        size = path.stat().st_size
+        yield RawFile(name, size, lambda: _inflated(name, size, lambda: path.open("rb")))
 
 
 def _holds_outcomes(path: Path) -> bool:
     with path.open("rb") as stream:
-        return is_outcome_table(stream.readline(1 << 20))
+        return is_outcome_table(stream.readline(CHUNK_BYTES))
 
 
-def _list_tar(path: Path, stack: ExitStack) -> Iterator[RawFile]:
-    """Members are read in any order, so a compressed archive is inflated once into a temporary file on disk, never
-    into memory.
+def _list_tar(path: Path, name: str, stack: ExitStack) -> Iterator[RawFile]:
+    """Members are read in any order, so a compressed archive is inflated once into a temporary file on disk (where
+    TMPDIR says), never into memory. Raises what is wrong with an archive of which no member can be read.
     """
-    opener = _OPENERS.get("." + path.name.rsplit(".", 1)[-1].lower().replace("tgz", "gz").replace("txz", "xz"))
     source: IO[bytes] = stack.enter_context(path.open("rb"))
-    if opener is not None:
+    stored = path.stat().st_size
+    problem: Exception | None = None
+    if not name.lower().endswith(".tar"):
+        ending = "." + name.rsplit(".", 1)[-1].lower().replace("tgz", "gz").replace("txz", "xz")
         spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes
-        with opener(path) as compressed:
-            shutil.copyfileobj(compressed, spool, 1 << 20)
+        try:
+            allowed = min(_allowed_bytes(stored), shutil.disk_usage(tempfile.gettempdir()).free // 2)
+            with io.BufferedReader(_Bounded(_OPENERS[ending](source), allowed), CHUNK_BYTES) as inflated:
+                shutil.copyfileobj(inflated, spool, CHUNK_BYTES)
+        except _BROKEN as error:
+            problem = error
+        if not spool.tell():
+            raise problem or ValueError("is empty")
         spool.seek(0)
         source = cast("IO[bytes]", spool)
     archive = stack.enter_context(tarfile.open(fileobj=source, mode="r:"))  # noqa: SIM115 - the stack closes
-    for member in archive.getmembers():
-        if member.isfile() and not _is_hidden(member.name):
-            yield RawFile(_clean(member.name), member.size, _tar_reader(archive, member))
+    listed = 0
+    try:
+        while (member := archive.next()) is not None:
+            listed += 1
+            if not (member.isfile() or member.issym() or member.islnk()) or _is_hidden(member.name):
+                continue
+            read = partial(_open_member, archive, member)
+            yield RawFile(_clean(member.name), member.size, partial(_inflated, member.name, stored, read))
+    except _BROKEN as error:
+        problem = problem or error
+    if problem is not None:
+        if not listed:
+            raise problem
+        yield _refused(name, f"is truncated or broken after {listed} members: {problem}")
 
 
-def _tar_reader(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], bytes]:
-    def read() -> bytes:
+def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    try:
         stream = archive.extractfile(member)
-        return _inflate(member.name, stream.read()) if stream is not None else b""
-
-    return read
+    except (KeyError, RecursionError):
+        stream = None
+    if stream is None:
+        raise ValueError("is a link that names no file of the archive")
+    return stream
 
 
 def _list_zip(path: Path, stack: ExitStack) -> Iterator[RawFile]:
     archive = stack.enter_context(zipfile.ZipFile(path))
     for info in archive.infolist():
         if not info.is_dir() and not _is_hidden(info.filename):
-            yield RawFile(_clean(info.filename), info.file_size, _zip_reader(archive, info))
-
-
-def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
-    return lambda: _inflate(info.filename, archive.read(info))
+            read = partial(archive.open, info)
+            yield RawFile(
+                _clean(info.filename), info.file_size, partial(_inflated, info.filename, info.compress_size, read)
+            )
 
 
 def _is_hidden(name: str) -> bool:
@@ -169,6 +213,41 @@ def _clean(name: str) -> str:
     return name.removeprefix("./")
 
 
-def _inflate(name: str, data: bytes) -> bytes:
-    inflate = _INFLATERS.get("." + name.rsplit(".", 1)[-1].lower())
-    return inflate(data) if inflate is not None else data
+def _inflated(name: str, stored: int, read: Callable[[], IO[bytes]]) -> IO[bytes]:
+    """Return a file's bytes, inflated if its name says that it is compressed, and no more than it may inflate to."""
+    stream = read()
+    opener = _OPENERS.get("." + name.rsplit(".", 1)[-1].lower())
+    inflated = opener(stream) if opener is not None else stream
+    return cast("IO[bytes]", io.BufferedReader(_Bounded(inflated, _allowed_bytes(stored), stream), CHUNK_BYTES))
+
+
+def _allowed_bytes(stored: int) -> int:
+    return max(FREE_BYTES, MAX_INFLATION * stored)
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that raises ValueError where it goes on beyond what is allowed: a small file that inflates without
+    end.
+    """
+
+    def __init__(self, stream: IO[bytes], allowed: int, under: IO[bytes] | None = None) -> None:
+        self._stream, self._under, self._left = stream, under, allowed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast("bytearray", buffer))
+        data = self._stream.read(len(view))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("inflates to more than a trace can hold")
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+            if self._under is not None:
+                self._under.close()
+        super().close()

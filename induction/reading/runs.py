@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from induction.reading.documents import Document, parse_document
-from induction.reading.files import ReadFault, open_raw
+from induction.reading.files import RawFiles, ReadFault, open_raw
+from induction.reading.folders import gather_folders, parse_folder
+from induction.reading.groups import group_on_disk
+from induction.reading.large import LargeDocument, Report, iter_spans, iter_values, open_document
+from induction.reading.trees import flatten_tree
 from monitors.adapter.blocks import split_blocks
-from monitors.adapter.pointers import compile_pointer, is_present, is_same
+from monitors.adapter.pointers import compile_pointer, is_present, is_same, join_pointer, split_pointer
 from monitors.adapter.spec import AdapterSpec, Outcome, Source
 from monitors.stepview import JsonValue, to_text
 
 NO_LIMIT = 1 << 62
+MAX_TIME = 1e300
 
 Resolve = Callable[[JsonValue], list[JsonValue]]
 
@@ -43,26 +48,24 @@ def read_runs(
     on_fault: Callable[[ReadFault], None] | None = None,
     on_file: Callable[[int, int], None] | None = None,
 ) -> Iterator[RawRun]:
-    """Yield every run of RAW in natural order of files, one file in memory at a time.
+    """Yield every run of RAW in natural order of files. In memory at a time is one run, or one file where it is small.
 
     `on_fault` hears of each file or line that was skipped, `on_file` of progress (files done, files in all).
     Raises UnreadableRawError if RAW itself cannot be read.
     """
     report = on_fault or _ignore
     with open_raw(raw) as files:
+        if spec.source.folder is not None:
+            yield from _folder_runs(files, spec, report, on_file)
+            return
         for number, file in enumerate(files):
-            document = parse_document(file, spec.source.container)
+            document = open_document(file, spec.source.container)
             if isinstance(document, ReadFault):
                 report(document)
             else:
-                for fault in document.faults:
+                for fault in document.faults if isinstance(document, Document) else ():
                     report(fault)
-                found = False
-                for run in split_runs(document, spec):
-                    found = True
-                    yield run
-                if not found:
-                    report(ReadFault(file.path, "holds no run where the adapter looks for them"))
+                yield from _report_none(document.path, _split(document, spec, report), report)
             if on_file is not None:
                 on_file(number + 1, len(files))
 
@@ -76,16 +79,109 @@ def split_runs(document: Document, spec: AdapterSpec) -> Iterator[RawRun]:
     pointer = next((p for p in source.runs if _exists(document.value, p)), None)
     if pointer is None:
         return
-    for index, raw_run in enumerate(compile_pointer(pointer, NO_LIMIT)(document.value)):
-        events = next((p for p in source.events if _exists(raw_run, p)), None)
-        if events is None and "*" not in pointer:
+    raw_runs = compile_pointer(pointer, NO_LIMIT)(document.value)
+    if source.group_by is not None:
+        items = [item for raw_run in raw_runs for item in _events_of(raw_run, source) or ()]
+        yield from _grouped_runs(document.path, _group(_keyed(items, source.group_by)), source)
+        return
+    if "*" not in pointer:
+        yield from _whole_run(document.path, raw_runs[0], source)
+        return
+    places = document.places if pointer == "/*" else None
+    for index, raw_run in enumerate(raw_runs):
+        yield _build_run(document.path, index if places is None else places[index], raw_run, source)
+
+
+def _split(document: Document | LargeDocument, spec: AdapterSpec, report: Report) -> Iterator[RawRun]:
+    return split_runs(document, spec) if isinstance(document, Document) else _split_large(document, spec, report)
+
+
+def _split_large(large: LargeDocument, spec: AdapterSpec, report: Report) -> Iterator[RawRun]:
+    """Yield the runs of a file one by one, as `split_runs` would yield those of a small one."""
+    source = spec.source
+    if source.group_by is not None:
+        keyed = _keyed(_iter_large_events(large, source, report), source.group_by)
+        yield from _grouped_runs(large.path, group_on_disk(keyed), source)
+        return
+    for pointer in source.runs:
+        if "*" not in pointer:
+            document = parse_document(large.file, source.container)
+            if isinstance(document, ReadFault):
+                report(document)
+                return
+            if _exists(document.value, pointer):
+                yield from _whole_run(large.path, compile_pointer(pointer, NO_LIMIT)(document.value)[0], source)
+                return
+            continue
+        found = False
+        for index, raw_run in _iter_large(large, pointer, report):
+            found = True
+            yield _build_run(large.path, index, raw_run, source)
+        if found:
             return
-        items = compile_pointer(events, NO_LIMIT)(raw_run) if events is not None else []
-        if source.group_by is not None:
-            yield from _grouped_runs(document.path, items, source)
+
+
+def _iter_large(large: LargeDocument, pointer: str, report: Report) -> Iterator[tuple[int, JsonValue]]:
+    """Yield (number, value) for what a pointer with a `*` names in a large file."""
+    if large.container == "otlp":
+        yield from enumerate(iter_spans(large, report) if pointer == "/*" else ())
+        return
+    segments = split_pointer(pointer)
+    star = segments.index("*")
+    if large.lines and star:
+        return
+    tail = segments[star + 1 :]
+    inside = compile_pointer(join_pointer(tail), NO_LIMIT)
+    index = 0
+    for number, item in iter_values(large, segments[:star], report):
+        for value in inside(item):
+            yield (index if tail else number), value
+            index += 1
+
+
+def _iter_large_events(large: LargeDocument, source: Source, report: Report) -> Iterator[JsonValue]:
+    """Yield the events of a large file whose runs are groups of them, from the first alternative that has any."""
+    for pointer in source.runs:
+        found = False
+        if "*" in pointer:
+            for _, raw_run in _iter_large(large, pointer, report):
+                for event in _events_of(raw_run, source) or ():
+                    found = True
+                    yield event
+        else:
+            for events in source.events:
+                if found or "*" not in events:
+                    continue
+                for _, event in _iter_large(large, pointer + events, report):
+                    found = True
+                    yield event
+        if found:
             return
-        ordered = items if source.order_by is None else sorted(items, key=_order_key(source.order_by))
-        yield _build_run(document.path, index if "*" in pointer else None, raw_run, ordered, source)
+
+
+def _folder_runs(
+    files: RawFiles, spec: AdapterSpec, report: Report, on_file: Callable[[int, int], None] | None
+) -> Iterator[RawRun]:
+    assert spec.source.folder is not None
+    done = 0
+    for folder in gather_folders(files, spec.source.folder):
+        document = parse_folder(folder, spec.source.container, report)
+        if isinstance(document, ReadFault):
+            report(document)
+        else:
+            yield from _report_none(folder.path, split_runs(document, spec), report)
+        done += len(folder.steps) + len(folder.beside)
+        if on_file is not None:
+            on_file(done, len(files))
+
+
+def _report_none(path: str, runs: Iterator[RawRun], report: Report) -> Iterator[RawRun]:
+    found = False
+    for run in runs:
+        found = True
+        yield run
+    if not found:
+        report(ReadFault(path, "holds no run where the adapter looks for them"))
 
 
 def _text_run(document: Document, spec: AdapterSpec) -> Iterator[RawRun]:
@@ -94,23 +190,65 @@ def _text_run(document: Document, spec: AdapterSpec) -> Iterator[RawRun]:
         return
     events = split_blocks(document.text, blocks)
     if any(event.startswith(blocks.opens) for event in events):
-        yield RawRun(document.path, None, document.path, None, None, {}, [*events])
+        source = spec.source
+        yield RawRun(
+            file=document.path,
+            loc=None,
+            run_id=_first_text(document.value, source.run_id) or document.path,
+            task=_first_text(document.value, source.task_id),
+            success=_read_outcome(document.value, source.outcome),
+            start={},
+            events=[*events],
+        )
 
 
-def _grouped_runs(path: str, items: list[JsonValue], source: Source) -> Iterator[RawRun]:
-    assert source.group_by is not None
-    key_of = compile_pointer(source.group_by, NO_LIMIT)
-    groups: dict[str, list[JsonValue]] = {}
+def _whole_run(path: str, raw_run: JsonValue, source: Source) -> Iterator[RawRun]:
+    if _events_of(raw_run, source) is not None:
+        yield _build_run(path, None, raw_run, source)
+
+
+def _keyed(items: Iterable[JsonValue], group_by: str) -> Iterator[tuple[str, JsonValue]]:
+    key_of = compile_pointer(group_by, NO_LIMIT)
     for item in items:
         keys = key_of(item)
         if keys and is_present(keys[0]):
-            groups.setdefault(to_text(keys[0]), []).append(item)
-    for index, group in enumerate(groups.values()):
-        ordered = group if source.order_by is None else sorted(group, key=_order_key(source.order_by))
-        yield _build_run(path, index, list[JsonValue](ordered), ordered, source)
+            yield to_text(keys[0]), item
 
 
-def _build_run(path: str, loc: int | None, raw_run: JsonValue, events: list[JsonValue], source: Source) -> RawRun:
+def _group(keyed: Iterable[tuple[str, JsonValue]]) -> Iterable[list[JsonValue]]:
+    groups: dict[str, list[JsonValue]] = {}
+    for key, item in keyed:
+        groups.setdefault(key, []).append(item)
+    return groups.values()
+
+
+def _grouped_runs(path: str, groups: Iterable[list[JsonValue]], source: Source) -> Iterator[RawRun]:
+    for index, group in enumerate(groups):
+        ordered = _ordered(group, source)
+        yield _fill_run(path, index, ordered, ordered, source)
+
+
+def _events_of(raw_run: JsonValue, source: Source) -> list[JsonValue] | None:
+    """Return a run's events, of trees each event by itself; None if no alternative of `events` exists in it."""
+    for pointer in source.events:
+        if _exists(raw_run, pointer):
+            items = compile_pointer(pointer, NO_LIMIT)(raw_run)
+            return items if source.tree is None else flatten_tree(items, source.tree)
+        root = compile_pointer(pointer[:-2], NO_LIMIT)(raw_run) if source.tree and pointer.endswith("/*") else []
+        if source.tree is not None and root and isinstance(root[0], dict):
+            return flatten_tree(root, source.tree)
+    return None
+
+
+def _ordered(events: list[JsonValue], source: Source) -> list[JsonValue]:
+    return events if source.order_by is None else sorted(events, key=_order_key(source.order_by))
+
+
+def _build_run(path: str, loc: int | None, raw_run: JsonValue, source: Source) -> RawRun:
+    return _fill_run(path, loc, raw_run, _ordered(_events_of(raw_run, source) or [], source), source)
+
+
+def _fill_run(path: str, loc: int | None, raw_run: JsonValue, events: list[JsonValue], source: Source) -> RawRun:
     start = {pointer: values[0] for pointer in source.start if (values := compile_pointer(pointer, NO_LIMIT)(raw_run))}
     fallback = path if loc is None else f"{path}#{loc}"
     return RawRun(
@@ -155,7 +293,7 @@ def _order_key(pointer: str) -> Callable[[JsonValue], tuple[int, float, str]]:
 
     def key(item: JsonValue) -> tuple[int, float, str]:
         value = next(iter(resolve(item)), None)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_TIME:
             return 0, float(value), ""
         if isinstance(value, str) and value.isascii() and value.isdigit():
             # Padded text keeps every digit of a nanosecond time; a float would not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from monitors.adapter.spec import Blocks
+from monitors.adapter.terminal import strip_terminal
 
 
 def split_blocks(text: str, blocks: Blocks) -> list[str]:
@@ -35,7 +36,7 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
     current = sections.setdefault("", [])
     ended = False
     first: str | None = None
-    for line in text.splitlines():
+    for line in strip_terminal(text).splitlines():
         opener = next((literal for literal in blocks.opens if line.startswith(literal)), None)
         if opener is not None:
             key = section_key(opener)

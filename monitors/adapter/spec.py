@@ -120,6 +120,23 @@ class Outcome(_Part):
     equals: list[Any] | None = None
 
 
+class Folder(_Part):
+    """A run that is a folder of files, read as one document: {"steps": [...], "beside": {name: document}}.
+
+    Names are paths inside the run's folder in which '#' stands for a number: '#.json', 'steps/step_#.json', 'log.txt'.
+    `steps` holds the documents of the step files in natural order, the items of a list or the lines of JSONL one by
+    one; a single file that holds an object is that object. In a folder of text logs the logs are joined, and only the
+    run's ids and outcome are read from the document.
+    """
+
+    steps: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="Files that hold the run's steps."
+    )
+    beside: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description="Files about the run, such as its result: never part of its steps."
+    )
+
+
 class Source(_Part):
     """Where runs and raw steps stand in files. Used offline only."""
 
@@ -130,11 +147,17 @@ class Source(_Part):
         ("",), min_length=1, description="Alternatives: the first that exists in a file. '' = the document."
     )
     events: tuple[Pointer, ...] = Field(("",), min_length=1, description="Inside a run, alternatives likewise.")
+    folder: Folder | None = Field(None, description="A run is a folder of files; its path is the run's file.")
+    tree: Pointer | None = Field(
+        None,
+        description="Inside an event: the list of events of its own shape that happened within it. Each is an event of "
+        "its own, without that list and before the one it happened in; the list of events may be a single root.",
+    )
     group_by: Pointer | None = Field(
         None, description="Inside an event: runs are groups of events with an equal value here."
     )
     order_by: Pointer | None = Field(
-        None, description="Inside an event: a group's events are sorted by this value, stably."
+        None, description="Inside an event: a run's events are sorted by this value, stably."
     )
     start: tuple[Pointer, ...] = Field(
         (), description="Inside a run, known before its first step: the first raw step is {'start': {...}}."
