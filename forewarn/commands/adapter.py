@@ -42,17 +42,18 @@ def apply(
 
     spec = read_spec(adapter_file)
     skipped: list[ReadFault] = []
-    runs: set[tuple[str, int | None]] = set()
-    steps = unknown = 0
+    run: tuple[str, int | None] | None = None
+    runs = steps = unknown = 0
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with file_progress(console, "Reading runs") as on_file, _open_out(out) as stream:
         for step in apply_adapter(raw, spec, max_runs=limit, on_fault=skipped.append, on_file=on_file):
             stream.write(step.to_json())
-            runs.add((step.file, step.loc))
+            runs += run != (step.file, step.loc)
+            run = step.file, step.loc
             steps += 1
             unknown += not step.known
     console.print(
-        f"{out}: {steps} steps of {len(runs)} runs, {unknown} of a kind that the adapter does not know", markup=False
+        f"{out}: {steps} steps of {runs} runs, {unknown} of a kind that the adapter does not know", markup=False
     )
     if skipped:
         console.print(f"{len(skipped)} skipped, the first: {skipped[0]}", markup=False)
