@@ -96,13 +96,16 @@ def _propose_text(documents: Sequence[Document], name: str) -> tuple[AdapterSpec
     if found is None:
         raise NoRunsError(f"{name}: no runs found: no line starts come again and again in {len(documents)} text files")
     event, notes = found
-    source = Source(container="text", runs=("",), events=("",))
+    source = documents[0].read_as(Source(container="text", runs=("",), events=("",)))
+    if source.folder is not None:
+        source = _with_identity(source, documents)
     status = Status(error_text=ERROR_TEXTS, ok_if_result=True)
     return AdapterSpec(name=name, source=source, event=event, status=status), notes
 
 
 def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> tuple[AdapterSpec, list[str]]:
     source, notes = _find_source(documents, name)
+    source = documents[0].read_as(source)
     blank = AdapterSpec(name=name, source=source, event=Event(cases=(Case(when={}, acts=False, fields=Fields()),)))
     runs = [run for document in documents for run in split_runs(document, blank) if run.events]
     if not runs:

@@ -1,4 +1,4 @@
-"""Text as a terminal shows it in the end: without escape sequences, with overwritten lines overwritten.
+"""Text as a terminal shows it: without escape sequences, without the frames of progress bars.
 
 Linear in the text whatever it holds: each pattern's parts exclude each other, and a sequence that never ends is cut
 off at its line's end.
@@ -22,8 +22,11 @@ _ODD = re.compile(r"[\x1b\x9b\x9d\x90\x98\x9e\x9f\r\x08]")
 
 
 def strip_terminal(text: str) -> str:
-    """Return the text without ANSI escape sequences; of a line that carriage returns overwrite, what was written last;
-    a backspace takes away the character before it. Text without any of these comes back as it is.
+    """Return the text without ANSI escape sequences.
+
+    Of a line that carriage returns overwrite, its first and its last writing stay, a line each: the first may hold
+    the marker that opens a block, the last is what is seen in the end. A backspace takes away the character before it.
+    Text without any of these comes back as it is.
     """
     if _ODD.search(text) is None:
         return text
@@ -34,14 +37,14 @@ def strip_terminal(text: str) -> str:
 
 
 def _settle(line: str) -> str:
-    """Return what a line shows in the end."""
-    written = next((part for part in reversed(line.split("\r")) if part), "")
-    if "\b" not in written:
-        return written
+    written = [part for part in line.split("\r") if part]
+    shown = "\n".join(written if len(written) < 3 else (written[0], written[-1]))
+    if "\b" not in shown:
+        return shown
     kept: list[str] = []
-    for char in written:
+    for char in shown:
         if char != "\b":
             kept.append(char)
-        elif kept:
+        elif kept and kept[-1] != "\n":
             kept.pop()
     return "".join(kept)
