@@ -44,6 +44,9 @@ VERBS = {
     "adapter": Verb("forewarn.commands.adapter:adapter", "Apply, check, show and compare adapters."),
     "train": Verb("forewarn.commands.train:train", "Learn a monitor from finished runs, and write the bundle."),
     "evaluate": Verb("forewarn.commands.evaluate:evaluate", "Measure a bundle on runs that it has not seen."),
+    "benchmark": Verb(
+        "forewarn.commands.benchmark:benchmark", "Compare presets on corpora: five folds, several seeds."
+    ),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),

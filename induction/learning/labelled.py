@@ -36,6 +36,8 @@ class LabelledCorpus:
     raw: Path
     spec: AdapterSpec
     outcomes: Path | None
+    split: str = "new"
+    """"new": folds by task, so that a test asks about tasks never seen; "known": folds by run, tasks repeat."""
 
     def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
         """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they
@@ -47,7 +49,7 @@ class LabelledCorpus:
         read = matched = 0
         for raw_run in read_runs(self.raw, self.spec):
             read += 1
-            labelled = _label(raw_run, table)
+            labelled = _label(raw_run, table, self.split)
             if labelled is not None:
                 matched += 1
                 if keep is None or keep(labelled.task, labelled.fold):
@@ -62,15 +64,23 @@ def hash_fold(task: str) -> int:
     return int(hashlib.sha256(f"forewarn-task:{task}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS
 
 
-def _label(raw_run: RawRun, table: OutcomeTable | None) -> LabelledRun | None:
+def hash_run_fold(run: str) -> int:
+    """Return a run's fold, 0 … 4, in the split of known tasks."""
+    return int(hashlib.sha256(f"forewarn-run:{run}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS
+
+
+def _label(raw_run: RawRun, table: OutcomeTable | None, split: str) -> LabelledRun | None:
     name = raw_run.file if raw_run.loc is None else f"{raw_run.file}#{raw_run.loc}"
     if table is None:
         if raw_run.success is None:
             return None
         task = raw_run.task or raw_run.run_id or name
-        return LabelledRun(name, task, raw_run.success, hash_fold(task), raw_run.events)
+        fold = hash_run_fold(name) if split == "known" else hash_fold(task)
+        return LabelledRun(name, task, raw_run.success, fold, raw_run.events)
     row = table.find(raw_run.file, raw_run.loc)
     if row is None:
         return None
     fold = hash_fold(row.task) if row.fold is None else row.fold
+    if split == "known":
+        fold = hash_run_fold(row.run)
     return LabelledRun(row.run, row.task, row.success, fold, raw_run.events)

@@ -1,0 +1,3 @@
+"""The benchmark: presets on corpora, five folds, several seeds, under one protocol (docs/benchmark.md)."""
+
+from __future__ import annotations

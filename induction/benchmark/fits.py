@@ -1,0 +1,107 @@
+"""One fit: train on three folds, calibrate on the next, score the last. Kept on disk, so that a benchmark can go on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from induction.benchmark.presets import to_preset_spec
+from induction.learning.building import BundleSettings, build_bundle
+from induction.learning.labelled import LabelledCorpus
+from induction.learning.scoring import ScoredRun, score_runs
+from induction.learning.training import EpochReport, TrainingSettings
+from monitors.adapter import AdapterSpec
+from monitors.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class FitKey:
+    """Which fit: the test fold of one split of one corpus, for one preset and seed."""
+
+    corpus: str
+    split: str
+    preset: str
+    seed: int
+    fold: int
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.corpus}.{self.split}.{self.preset}.seed{self.seed}.fold{self.fold}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The test runs of a fit, scored, and the calibration runs' greatest scores that its thresholds come from."""
+
+    key: FitKey
+    runs: list[ScoredRun]
+    success_maxima: list[float]
+    success_turns: list[int]
+
+
+class _Stages:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def stage(self, name: str) -> None:
+        self._say(name)
+
+    def epoch(self, report: EpochReport) -> None:
+        """Epochs are too short to tell of."""
+
+
+def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable[[str], None]) -> Fit:
+    """Train, calibrate and score. Deterministic for a key."""
+    corpus = LabelledCorpus(raw, to_preset_spec(spec, key.preset), outcomes, split=key.split)
+    settings = BundleSettings(TrainingSettings(seed=key.seed), exclude_fold=key.fold)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "bundle"
+        manifest = build_bundle(corpus, settings, bundle, _Stages(say))
+        monitor = Monitor.read(bundle, device="cpu")
+        say("Scoring the test fold")
+        runs = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == key.fold)))
+    return Fit(key, runs, manifest.calibration.success_maxima, manifest.calibration.success_turns)
+
+
+def write_fit(found: Fit, folder: Path) -> None:
+    """Write a fit whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {**asdict(found), "runs": [_to_plain(run) for run in found.runs]}
+    part = folder / f".{found.key.file}.part"
+    part.write_bytes(orjson.dumps(record))
+    part.replace(folder / found.key.file)
+
+
+def read_fit(key: FitKey, folder: Path) -> Fit | None:
+    """Return a fit that was written before, or None."""
+    try:
+        record = orjson.loads((folder / key.file).read_bytes())
+    except FileNotFoundError:
+        return None
+    runs = [ScoredRun(**{name: _from_plain(name, value) for name, value in run.items()}) for run in record["runs"]]
+    return Fit(key, runs, record["success_maxima"], record["success_turns"])
+
+
+_TYPES = {
+    "turns": np.int32,
+    "actions": np.int32,
+    "answered": np.bool_,
+    "risk": np.float64,
+    "failure": np.float64,
+    "score": np.float64,
+}
+
+
+def _to_plain(run: ScoredRun) -> dict[str, Any]:
+    return {name: value.tolist() if name in _TYPES else value for name, value in asdict(run).items()}
+
+
+def _from_plain(name: str, value: Any) -> Any:
+    return np.array(value, _TYPES[name]) if name in _TYPES else value
