@@ -32,14 +32,11 @@ GOOD_KNOWN = 0.95
 MIN_UNSHOWN_RUNS = 8
 MAX_FAULT_CHARS = 2_000
 
-DOCUMENT_SETTINGS = ("folder",)
-"""Parts of a source that say what one document is. The model is shown documents, and has no say in that."""
-
 
 @dataclass(frozen=True, slots=True)
 class Traces:
     """What there is to propose from: documents of one container, the adapter's name, outcomes where known, and the
-    source by which files became these documents, where that was not one file each.
+    source that statistics found, if they did.
     """
 
     name: str
@@ -126,12 +123,22 @@ def _judge(answer: Answer, traces: Traces, shown: Shown) -> _Verdict:
     container = traces.documents[0].container
     if spec.source.container != container:
         return _Verdict((f"source.container must be {container!r}, which is what the files are",))
-    kept = {name: getattr(traces.source, name) for name in DOCUMENT_SETTINGS if hasattr(traces.source, name)}
-    source = spec.source.model_copy(update=kept)
+    source = _with_own(spec.source, traces.source)
     try:
         return _validate(spec.model_copy(update={"name": traces.name, "source": source}), traces, shown)
     except Exception as error:  # noqa: BLE001 - whatever a model's spec does to the validator, it is a bad proposal
         return _Verdict((f"the adapter cannot be validated: {type(error).__name__}: {error}",))
+
+
+def _with_own(source: Source, own: Source | None) -> Source:
+    """Return a model's source with what it cannot know, which files make a document, and with the ids and the outcome
+    that it left out, where it finds runs in the same place.
+    """
+    if own is None:
+        return source
+    missing = ("run_id", "task_id", "outcome") if source.runs == own.runs else ()
+    found = {name: getattr(own, name) for name in missing if getattr(source, name) is None}
+    return source.model_copy(update={"folder": own.folder, **found})
 
 
 def _validate(draft: AdapterSpec, traces: Traces, shown: Shown) -> _Verdict:

@@ -88,3 +88,31 @@ def test_a_proposal_that_misses_runs_with_an_outcome_loses(
     assert induction.report.matched == 1.0
     assert len(induction.contest.candidates) == 2
     assert "runs with an outcome were found" in induction.contest.why
+
+
+def test_ids_and_outcomes_that_the_model_leaves_out_are_kept(
+    small_corpus: Path, endpoint: Endpoint, settings: Build
+) -> None:
+    bare = {**GOOD, "source": {"runs": ["/runs/*"], "events": ["/messages/*"]}}
+    endpoint.script = [proposed(bare)]
+    own, models = sorted(
+        induce_adapter(small_corpus, llm=settings()).contest.candidates, key=lambda one: one.proposer, reverse=True
+    )
+    assert own.proposer == "statistical"
+    assert own.proposal.spec.source.task_id == "/task_id"
+    assert models.proposal.spec.source == own.proposal.spec.source
+
+
+def test_a_model_need_not_know_that_a_run_is_a_folder(tmp_path: Path, endpoint: Endpoint, settings: Build) -> None:
+    raw = tmp_path / "raw"
+    for run in range(12):
+        (raw / f"run_{run}").mkdir(parents=True)
+        for step in range(5):
+            event = {"thought": f"I think of {run * step} things", "tool": "look", "output": f"a lamp {run}.{step}"}
+            (raw / f"run_{run}" / f"step_{step}.json").write_text(json.dumps(event))
+    fields = {"action": [{"path": "/thought"}], "tool": [{"path": "/tool"}], "result": [{"path": "/output"}]}
+    case = {"when": {"/thought": []}, "acts": True, "fields": fields}
+    endpoint.script = [proposed({"name": "x", "source": {"events": ["/steps/*"]}, "event": {"cases": [case]}})]
+    contest = induce_adapter(raw, llm=settings()).contest
+    assert len(contest.candidates) == 2
+    assert {len(candidate.proposal.held_out) for candidate in contest.candidates} == {6}
