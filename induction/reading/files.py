@@ -238,7 +238,8 @@ class _Bounded(io.RawIOBase):
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(cast("bytearray", buffer))
-        data = self._stream.read(len(view))
+        # read1 gives what a truncated stream still holds; read would raise and take it along.
+        data: bytes = self._stream.read1(len(view))  # type: ignore[attr-defined]
         self._left -= len(data)
         if self._left < 0:
             raise ValueError("inflates to more than a trace can hold")

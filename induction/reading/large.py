@@ -24,7 +24,7 @@ from induction.reading.documents import (
 from induction.reading.files import RawFile, ReadFault
 from induction.reading.scanner import JsonScanner
 from induction.reading.values import parse_json
-from monitors.adapter.spans import flatten_spans, is_span_document
+from monitors.adapter.spans import flatten_spans
 from monitors.stepview import JsonValue, to_text
 
 Report = Callable[[ReadFault], None]
@@ -61,7 +61,7 @@ def open_document(file: RawFile, container: Container | None = None) -> Document
     if len(head) <= WHOLE_BYTES:
         return parse_bytes(file.path, head, container)
     lines = has_ending(file.path, LINE_ENDINGS) or _begins_with_a_line(head)
-    is_spans = container in (None, "otlp") and _begins_with_spans(file, head, lines=lines)
+    is_spans = container in (None, "otlp") and _begins_with_spans(file)
     return LargeDocument(file, "otlp" if is_spans else "json", lines)
 
 
@@ -211,7 +211,7 @@ class _Sampler:
         put(members)
         whole = True
         for key in self._scanner.iter_members():
-            if self._left <= floor // 2:
+            if self._left <= floor // 8:
                 self._scanner.skip_rest()
                 return False
             whole = self.read_into(partial(members.__setitem__, key), depth + 1) and whole
@@ -275,19 +275,13 @@ def _begins_with_a_line(head: bytes) -> bool:
         return False
 
 
-def _begins_with_spans(file: RawFile, head: bytes, *, lines: bool) -> bool:
-    if lines:
-        try:
-            return is_span_document(parse_json(head.lstrip().partition(b"\n")[0]))
-        except ValueError:
-            return False
-    with _open(file) as stream:
-        scanner = JsonScanner(stream)
-        if scanner.peek() == b"[":
-            next(scanner.iter_items(), None)
-        if scanner.peek() != b"{":
-            return False
-        try:
-            return scanner.find(("resourceSpans",)) and scanner.peek() == b"["
-        except ValueError:
-            return False
+def _begins_with_spans(file: RawFile) -> bool:
+    """Return whether the document, the first item of a list, or the first line is an OTLP export."""
+    try:
+        with _open(file) as stream:
+            scanner = JsonScanner(stream)
+            if scanner.peek() == b"[":
+                next(scanner.iter_items(), None)
+            return scanner.peek() == b"{" and scanner.find(("resourceSpans",)) and scanner.peek() == b"["
+    except Exception:  # noqa: BLE001 - what is broken is named when it is read
+        return False
