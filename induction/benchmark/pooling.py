@@ -24,7 +24,8 @@ def pool_figures(fits: Sequence[Fit], horizon: int = 3) -> dict[str, float]:
     """Return the protocol's figures.
 
     Ranks are of calibrated risks, pooled over the folds' test turns; auroc_fail_k and ap_fail_k are the mean of the
-    folds that have enough runs of either outcome; alerts are counted over all test runs, each with its fold's threshold.
+    folds that have enough runs of either outcome; alerts are counted over all test runs, each with its fold's
+    threshold.
     """
     return _figures([(fit.runs, fit) for fit in fits], horizon)
 
