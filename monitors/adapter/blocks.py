@@ -11,10 +11,11 @@ def split_blocks(text: str, blocks: Blocks) -> list[str]:
 
     Text before the first block is a raw step of its own where it is not blank. What follows a blank line inside a
     block, where the spec says so, stays out of the block. A literal that leads another shares its block with it.
+    Terminal codes are left out, here and in the sections of a block.
     """
     found: list[list[str]] = []
     may_follow: tuple[str, ...] = ()
-    for line in text.splitlines():
+    for line in strip_terminal(text).splitlines():
         opens = line.startswith(blocks.opens)
         if not found or (opens and not (may_follow and line.startswith(may_follow))):
             found.append([])

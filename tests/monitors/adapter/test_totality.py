@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitors.adapter import compile_adapter, parse_spec
@@ -133,6 +133,59 @@ def test_no_hostile_value_makes_an_adapter_raise_or_leave_its_limits(name: str) 
     value = HOSTILE[name]
     for raw_step in (value, {"x": value}, {"x": [value, {"y": value}]}, {"start": {"a": value}}, {"y": value}):
         assert_within_limits(GREEDY.view(raw_step)[0])
+
+
+TEXT = compile_adapter(
+    parse_spec(
+        {
+            "name": "text",
+            "event": {
+                "unit": "text",
+                "blocks": {"opens": ["Action:", "Observation:"], "ends_at_blank_line": True},
+                "cases": [
+                    {
+                        "when": {"/Action": []},
+                        "acts": True,
+                        "fields": {
+                            "action": [{"path": "/Action"}],
+                            "tool": [{"path": "/Action", "template": "{name}[{args}]", "take": "name"}],
+                            "args": [{"path": "/Action", "template": "{name}[{args}]", "take": "args"}],
+                            "result": [{"path": "/Observation", "decode": "json"}],
+                        },
+                    }
+                ],
+                "otherwise": {"observation": [{"path": "/"}]},
+            },
+            "limits": {"max_depth": MAX_DEPTH, "max_text_chars": MAX_CHARS, "max_items": MAX_ITEMS},
+        }
+    )
+)
+LOGS = st.lists(
+    st.sampled_from(
+        ["Action:", "Observation:", " look[", "]", "{", '"', "\n", "\r", "\x1b[", "\x1b]", "31m", "\b", "\x9b"]
+    )
+    | st.text(alphabet=st.characters(exclude_categories=()), max_size=20),
+    max_size=60,
+).map("".join)
+
+
+@given(LOGS)
+def test_no_text_makes_an_adapter_raise_or_leave_its_limits(text: str) -> None:
+    assert_within_limits(TEXT.view(text)[0])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=10_000, suppress_health_check=list(HealthCheck))
+@given(JSON, LOGS, st.sampled_from(sorted(HOSTILE)))
+def test_a_hundred_thousand_inputs_neither_raise_nor_leave_the_limits(value: Any, text: str, name: str) -> None:
+    """Ten inputs an example; the hostile values stand where a generated one leaves room for them."""
+    hostile = HOSTILE[name] if len(text) % 40 == 0 else text
+    raw_steps = (value, {"x": value}, {"x": [value, {"y": value}]}, {"start": {"a": value}}, {"y": value})
+    for raw_step in (*raw_steps, {"x": text}, {"x": [{"y": hostile}, value]}, {"x": {"x": hostile, "y": [value]}}):
+        assert_within_limits(GREEDY.view(raw_step)[0])
+    for raw_step in (text, value):
+        assert_within_limits(TEXT.view(raw_step)[0])
 
 
 @given(JSON)
