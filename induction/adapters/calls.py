@@ -4,6 +4,8 @@ arguments.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,8 @@ from monitors.stepview import JsonValue, to_text
 
 MAX_NAMES = 400
 MIN_SCORE = 1.0
+MIN_EXPLAINED = 0.5
+MAX_SHOWN = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +46,64 @@ class CallPaths:
         return (Selector(path=self.args, decode="json" if self.decode else None),)
 
 
-def find_calls(profiles: dict[str, PathProfile], reserved: frozenset[str] = frozenset()) -> CallPaths | None:
+def find_calls(
+    profiles: dict[str, PathProfile], reserved: frozenset[str] = frozenset(), events: Sequence[JsonValue] = ()
+) -> CallPaths | None:
     """Return the best pair of paths for tool calls among the paths of one kind of raw step, or None.
 
     A name path holds identifiers out of a small, repeating set; an arguments path beside it (same object) holds
-    objects, or strings that are JSON objects. Text arguments are believed only under a common name for both.
+    objects, or strings that are JSON objects. Text arguments are believed only under a common name for both. Where no
+    pair is named like calls, `events` may show one: the name tells which keys the object beside it has.
     """
-    best: CallPaths | None = None
-    for path, profile in profiles.items():
-        if path in reserved or not _names_tools(profile):
+    names = [path for path, profile in profiles.items() if path not in reserved and _names_tools(profile)]
+    pairs = [pair for path in names if (pair := _pair(profiles[path], profiles, reserved)) is not None]
+    pairs = pairs or [pair for path in names if (pair := _unnamed_pair(profiles[path], profiles, reserved, events))]
+    return max(pairs, key=lambda pair: (pair.score, -len(pair.name)), default=None)
+
+
+def _unnamed_pair(
+    profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str], events: Sequence[JsonValue]
+) -> CallPaths | None:
+    """The first object beside a name, in the order of writing, whose keys depend on that name."""
+    parent = profile.path.rsplit("/", 1)[0]
+    if len(profile.distinct) < 2 or not events:
+        return None
+    for path, args in profiles.items():
+        objects = args.kinds["dict"] + args.json_texts
+        head = path.rpartition("/")[0]
+        beside = head == parent or (head.removesuffix("/*") != head and _is_inside(head, parent))
+        if path in reserved or not beside or objects < 0.9 * args.values or args.values < 0.5 * profile.values:
             continue
-        pair = _pair(profile, profiles, reserved)
-        if pair is not None and (best is None or (pair.score, -len(pair.name)) > (best.score, -len(best.name))):
-            best = pair
-    return best
+        explained = keys_explained(profile.path, path, events[:MAX_SHOWN])
+        if explained >= MIN_EXPLAINED:
+            return CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, explained)
+    return None
+
+
+def _is_inside(head: str, parent: str) -> bool:
+    """A list of what was done under a name stands beside that name."""
+    return head.removesuffix("/*").rsplit("/", 1)[0] == parent
+
+
+def keys_explained(name: str, args: str, events: Sequence[JsonValue]) -> float:
+    """Return how far a name tells which keys the object beside it has: I(keys; name) / H(keys), from 0 to 1.
+
+    Objects whose keys are always the same tell nothing: 0.
+    """
+    names, objects = compile_pointer(name, 64), compile_pointer(args, 64)
+    seen = [
+        (str(one), frozenset(value))
+        for event in events
+        for one, arg in zip(names(event), objects(event), strict=False)
+        if isinstance(value := _decoded(arg), dict)
+    ]
+    total = len(seen)
+    by_name, by_keys, both = (Counter(one for one, _ in seen), Counter(keys for _, keys in seen), Counter(seen))
+    entropy = -sum(n / total * math.log(n / total) for n in by_keys.values())
+    if entropy <= 0.1:
+        return 0.0
+    shared = sum(n / total * math.log(n * total / (by_name[one] * by_keys[keys])) for (one, keys), n in both.items())
+    return shared / entropy
 
 
 def _names_tools(profile: PathProfile) -> bool:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from induction.adapters.calls import find_calls
-from induction.adapters.kinds import Discriminator, find_discriminator
 from induction.adapters.mixed import mixed_cases
-from induction.adapters.nesting import decode_at, find_heard, find_json_texts, find_latest
+from induction.adapters.nesting import decode_at, find_echoes, find_heard, find_json_texts, find_latest
+from induction.adapters.parts import find_parts, part_cases
 from induction.adapters.profiles import profile_events
 from induction.adapters.roles import Kind, assign_roles
-from induction.adapters.selecting import call_subtrees, metadata_of, object_results, without_heard
+from induction.adapters.selecting import call_subtrees, metadata_of, object_results
+from induction.adapters.splitting import split_kinds
+from induction.adapters.strings import infer_strings
 from induction.adapters.texts import choose_texts, is_result_path, rank_texts
-from monitors.adapter.pointers import compile_pointer
-from monitors.adapter.spec import Case, Fields, Selector
+from monitors.adapter.spec import Blocks, Case, Fields, Selector
 from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
@@ -25,58 +25,48 @@ When = dict[str, list[JsonValue]]
 class Reading:
     """What was inferred about structured raw steps, with the reasons a person may want to see."""
 
-    discriminator: Discriminator | None
     kinds: list[Kind]
     cases: tuple[Case, ...]
     decode: tuple[str, ...]
+    blocks: Blocks | None
     notes: list[str]
 
 
 def infer_cases(runs: Runs) -> Reading:
     """Return the cases that read the raw steps of these runs. Deterministic; sees nothing but the raw steps."""
+    strings = infer_strings(runs)
+    if strings is not None:
+        runs = [[event for event in run if not isinstance(event, str)] for run in runs]
+        if not any(runs):
+            return Reading([], strings.cases, strings.decode, strings.blocks, [*strings.notes])
     decode = find_json_texts(runs)
     if decode:
         runs = [[decode_at(event, decode) for event in run] for run in runs]
     events = [(event, index == len(run) - 1) for run in runs for index, event in enumerate(run)]
     profiles = profile_events(events)
-    discriminator = find_discriminator(runs, profiles)
-    kinds = _split_kinds(events, discriminator, find_heard(runs, profiles))
-    assign_roles(kinds, runs, discriminator)
-    cases: list[Case] = []
+    split = split_kinds(runs, profiles, find_heard(runs, profiles))
+    kinds = split.kinds
+    echoes = find_echoes(runs)
     for kind in kinds:
-        when: When = {discriminator.path: [kind.value]} if discriminator is not None and kind.value is not None else {}
-        cases.extend(_kind_cases(kind, when))
-    notes = [
+        kind.echoes = echoes
+    assign_roles(kinds, runs)
+    cases = [case for kind in kinds for case in _kind_cases(kind, kind.when)]
+    notes = [f"kind of raw step: {found.path} ({', '.join(found.values)})" for found in split.discriminators]
+    notes += [
         f"{kind.value or 'every raw step'}: {kind.role} ({kind.reason}), {len(kind.events)} raw steps" for kind in kinds
     ]
-    return Reading(discriminator, kinds, tuple(cases), decode, notes)
-
-
-def _split_kinds(
-    events: Sequence[tuple[JsonValue, bool]], discriminator: Discriminator | None, heard: tuple[str, ...]
-) -> list[Kind]:
-    if discriminator is None:
-        groups: dict[str | None, list[tuple[JsonValue, bool]]] = {None: list(events)}
-    else:
-        resolve = compile_pointer(discriminator.path, 1)
-        groups = {value: [] for value in discriminator.values}
-        for event, is_last in events:
-            value = next(iter(resolve(event)), None)
-            if isinstance(value, str) and value in groups:
-                groups[value].append((event, is_last))
-    reserved = frozenset({discriminator.path}) if discriminator is not None else frozenset[str]()
-    kinds = []
-    for value, group in groups.items():
-        profiles = without_heard(profile_events(group), heard)
-        kind = Kind(value, [e for e, _ in group], [last for _, last in group], profiles, find_calls(profiles, reserved))
-        kind.heard = heard
-        kinds.append(kind)
-    return kinds
+    if strings is None:
+        return Reading(kinds, tuple(cases), decode, None, notes)
+    read = (*strings.cases, *cases)
+    return Reading(kinds, read, (*strings.decode, *decode), strings.blocks, [*notes, *strings.notes])
 
 
 def _kind_cases(kind: Kind, when: When) -> list[Case]:
     if kind.role == "mixed":
         return mixed_cases(kind, when)
+    parts = find_parts(kind)
+    if parts is not None:
+        return part_cases(kind, parts, when, tuple(one for one in metadata_of(kind) if one.path not in when))
     calls = kind.calls if kind.role == "act" else None
     outside = call_subtrees(calls, kind.events)
     ranked = rank_texts(kind.profiles, len(kind.events), outside)

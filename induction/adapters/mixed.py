@@ -8,12 +8,13 @@ from typing import Literal
 from induction.adapters.calls import CallPaths, find_calls
 from induction.adapters.profiles import PathProfile, profile_events
 from induction.adapters.roles import Kind
-from induction.adapters.selecting import call_subtrees, metadata_of, object_results, without_heard
+from induction.adapters.selecting import call_subtrees, metadata_of, object_results, own_words, without_heard
 from induction.adapters.templates import find_template
 from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
 from induction.adapters.vocabulary import (
     ACTION_TEXT_KEYS,
     PLAN_KEYS,
+    THINKING_KEYS,
     last_key,
     matches,
 )
@@ -35,8 +36,9 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     idle: list[JsonValue] = []
     rest = kind.events
     for _ in range(MAX_SHAPES):
-        calls = find_calls(_profile(rest, kind.heard))
-        found = _acting_case(rest, calls, kind.heard, when) if rest else None
+        profiles = _profile(rest, (*kind.heard, *kind.echoes))
+        calls = find_calls(profiles)
+        found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when) if rest else None
         if found is None:
             break
         cases.append(found)
@@ -86,7 +88,9 @@ def _acting_case(
     ranked = rank_texts(profiles, len(mine), call_subtrees(calls, mine))
     spoken = ACTION_TEXT_KEYS if calls is None else ACTION_TEXT_KEYS | PLAN_KEYS
     own = [item for item in ranked if not is_result_path(item.path) and matches(last_key(item.path), spoken)]
-    action = choose_texts(own, mine)
+    words = own_words(calls, profiles, mine)
+    own = [item for item in own if not words or matches(last_key(item.path), THINKING_KEYS)]
+    action = [*choose_texts(own, mine), *words]
     if key is None and not action:
         return None
     written = _written_calls(action[0], mine) if calls is None else None
@@ -96,7 +100,7 @@ def _acting_case(
         tool=(Selector(path=calls.name),) if calls is not None else _written_part(written, "name"),
         args=calls.selectors() if calls is not None else _written_part(written, "args"),
         result=results,
-        metadata=metadata_of(Kind(None, mine, [], profiles, calls)),
+        metadata=metadata_of(Kind(None, mine, profiles, calls)),
     )
     return Case(when={**when, key if key is not None else action[0]: []}, acts=True, fields=fields)
 

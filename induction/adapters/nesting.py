@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from induction.adapters.profiles import PathProfile, decode_json_text, iter_paths, profile_events
 from induction.adapters.texts import rank_texts
@@ -21,6 +22,7 @@ from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
 MAX_RUNS = 40
+MIN_ECHO = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def find_json_texts(runs: Runs) -> tuple[str, ...]:
     """
     texts: Counter[str] = Counter()
     messages: Counter[str] = Counter()
-    for run in runs[:MAX_RUNS]:
+    for run in _some(runs):
         for event in run:
             for path, value in iter_paths(event):
                 if isinstance(value, str) and "*" not in path:
@@ -65,6 +67,26 @@ def find_heard(runs: Runs, profiles: dict[str, PathProfile]) -> tuple[str, ...]:
     """
     lists = [path for path, profile in profiles.items() if "*" not in path and profile.kinds["list"] >= 5]
     return tuple(path for path in sorted(lists) if _grows(path, runs) or _spoken_by_others(path, profiles))
+
+
+def find_echoes(runs: Runs) -> tuple[str, ...]:
+    """Return the paths of texts that mostly repeat what another path of the raw step before said.
+
+    Such a text is what the agent was told, not what it says: the message that an action left for the state after it.
+    """
+    filled: Counter[str] = Counter()
+    echoed: Counter[str] = Counter()
+    for run in _some(runs):
+        for before, event in pairwise(run):
+            said = {text: path for path, text in _long_texts(before)}
+            for path, text in _long_texts(event):
+                filled[path] += "*" not in path
+                echoed[path] += "*" not in path and said.get(text, path) != path
+    return tuple(path for path in sorted(filled) if filled[path] >= 5 and echoed[path] >= 0.6 * filled[path])
+
+
+def _long_texts(event: JsonValue) -> list[tuple[str, str]]:
+    return [(p, value.strip()) for p, value in iter_paths(event) if isinstance(value, str) and len(value) >= MIN_ECHO]
 
 
 def find_latest(history: str, events: Sequence[JsonValue]) -> Latest | None:
@@ -140,7 +162,7 @@ def _says_who(profile: PathProfile) -> bool:
 def _grows(path: str, runs: Runs) -> bool:
     resolve = compile_pointer(path, 1)
     pairs = grown = 0
-    for run in runs[:MAX_RUNS]:
+    for run in _some(runs):
         before: list[JsonValue] | None = None
         for event in run:
             value = next(iter(resolve(event)), None)
@@ -151,3 +173,8 @@ def _grows(path: str, runs: Runs) -> bool:
                 grown += len(value) > len(before) and value[: len(before)] == before
             before = value
     return pairs >= 5 and grown >= 0.8 * pairs
+
+
+def _some(runs: Runs) -> Runs:
+    """Runs at even distances: those of one file stand together, and files may differ."""
+    return runs[:: max(1, len(runs) // MAX_RUNS)]

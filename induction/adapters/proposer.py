@@ -113,15 +113,19 @@ def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> 
     fit, _ = deal_runs(runs, seed)
     sequences = [run.events for run in fit]
     reading = infer_cases(sequences)
-    if reading.discriminator is not None:
-        notes.append(f"kind of raw step: {reading.discriminator.path} ({', '.join(reading.discriminator.values)})")
     notes.extend(reading.notes)
     profiles = profile_events([(event, False) for run in sequences for event in run])
     status = find_status(profiles, sum(len(run) for run in sequences))
     if source.container == "otlp":
         error_if = {**status.error_if, "/status/code": [2, "STATUS_CODE_ERROR"]}
         status = status.model_copy(update={"error_if": error_if})
-    event = Event(unit="json", time=find_time(sequences, profiles), cases=reading.cases, decode=reading.decode)
+    event = Event(
+        unit="json",
+        blocks=reading.blocks,
+        time=find_time(sequences, profiles),
+        cases=reading.cases,
+        decode=reading.decode,
+    )
     return AdapterSpec(name=name, source=source, event=event, status=status), notes
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from induction.adapters.calls import CallPaths, echoes
-from induction.adapters.kinds import Discriminator
 from induction.adapters.profiles import PathProfile, iter_paths
 from induction.adapters.vocabulary import (
     AGENT_VALUES,
@@ -20,37 +20,46 @@ from monitors.adapter.pointers import compile_pointer
 from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
+_ASIDE = re.compile(r"\(|\[|->|→")
 
 
 @dataclass(slots=True)
 class Kind:
-    """The raw steps of one kind: all of them (`value` None) or those with one value of the discriminator."""
+    """The raw steps of one kind: all of them (`value` None) or those that `when` holds for, called by their values.
+
+    `speaker` is the role of those who speak here, where their names tell.
+    """
 
     value: str | None
     events: list[JsonValue]
-    last: list[bool]
     profiles: dict[str, PathProfile]
     calls: CallPaths | None
+    when: dict[str, list[JsonValue]] = field(default_factory=dict)
     role: str = "observe"
+    speaker: str = ""
     reason: str = ""
     texts: list[str] = field(default_factory=list)
     heard: tuple[str, ...] = ()
+    echoes: tuple[str, ...] = ()
 
 
-def assign_roles(kinds: list[Kind], runs: Runs, discriminator: Discriminator | None) -> None:
+def assign_roles(kinds: list[Kind], runs: Runs) -> None:
     """Say of each kind whether the agent acts in it, something answers an action, or something else is seen."""
-    if discriminator is None:
+    if len(kinds) == 1 and kinds[0].value is None:
         kinds[0].role, kinds[0].reason = "mixed", "raw steps have no kinds: action and answer stand in one"
         return
-    echoed = _echo_shares(kinds, runs, discriminator)
-    linked = _link_shares(kinds, runs, discriminator)
-    for kind in kinds:
-        value = kind.value or ""
-        if kind.calls is not None and (echoed[value] >= 0.7 or linked[value] >= 0.7):
+    owners = {id(event): number for number, kind in enumerate(kinds) for event in kind.events}
+    echoed = _echo_shares(kinds, runs, owners)
+    linked = _link_shares(kinds, runs, owners)
+    for number, kind in enumerate(kinds):
+        value = speaker_of(kind.value or "")
+        if kind.speaker:
+            kind.role, kind.reason = kind.speaker, "a name beside the message says who speaks"
+        elif kind.calls is not None and (echoed[number] >= 0.7 or linked[number] >= 0.7):
             kind.role, kind.reason = "answer", "names calls made before"
         elif kind.calls is not None and not matches(value, OTHER_VALUES):
             kind.role, kind.reason = "act", f"calls tools at {kind.calls.name}"
-        elif linked[value] >= 0.7:
+        elif linked[number] >= 0.7:
             kind.role, kind.reason = "answer", "carries the id of a call made before"
         elif matches(value, TOOL_VALUES) and not matches(value, AGENT_VALUES - {"action"}):
             kind.role, kind.reason = "answer", "named like an answer"
@@ -58,72 +67,71 @@ def assign_roles(kinds: list[Kind], runs: Runs, discriminator: Discriminator | N
             kind.role, kind.reason = "act", "named like an agent"
         else:
             kind.role, kind.reason = "observe", "neither calls, answers nor is named like an agent"
-    if all(kind.calls is None or kind.role != "act" for kind in kinds):
-        _guess_agent(kinds, runs, discriminator)
+    if all(kind.role != "act" or kind.calls is None for kind in kinds):
+        _guess_agent(kinds, runs, owners)
 
 
-def _guess_agent(kinds: list[Kind], runs: Runs, discriminator: Discriminator) -> None:
+def speaker_of(value: str) -> str:
+    """Return who speaks out of a value that may also say to whom, or how: what stands before a bracket or an arrow."""
+    head = _ASIDE.split(value, maxsplit=1)[0].strip()
+    return head or value
+
+
+def _guess_agent(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> None:
     """Nobody calls tools: everybody acts who is no person and no tool, else whoever speaks most without opening
     runs.
     """
-    resolve = compile_pointer(discriminator.path, 1)
-    openers = [next(iter(resolve(run[0])), None) for run in runs if run]
+    openers = [owners.get(id(run[0])) for run in runs if run]
 
     def weight(kind: Kind) -> tuple[float, str]:
-        opens = openers.count(kind.value) / max(len(openers), 1)
-        human = matches(kind.value or "", OTHER_VALUES)
+        opens = openers.count(kinds.index(kind)) / max(len(openers), 1)
+        human = matches(speaker_of(kind.value or ""), OTHER_VALUES)
         return (len(kind.events) * (0.2 if opens > 0.5 else 1.0) * (0.01 if human else 1.0), kind.value or "")
 
     for kind in kinds:
-        if kind.role == "observe" and not matches(kind.value or "", OTHER_VALUES):
+        if kind.role == "observe" and not matches(speaker_of(kind.value or ""), OTHER_VALUES) and not kind.speaker:
             kind.role, kind.reason = "act", "speaks, and is no person or tool"
     if not any(kind.role == "act" for kind in kinds):
         best = max(kinds, key=weight)
         best.role, best.reason = "act", "speaks most and seldom opens a run"
 
 
-def _echo_shares(kinds: list[Kind], runs: Runs, discriminator: Discriminator) -> dict[str, float]:
+def _echo_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:
     """Return for each kind the share of its calls that another kind made earlier in the run."""
-    by_value = {kind.value: kind for kind in kinds}
-    resolve = compile_pointer(discriminator.path, 1)
-    made = dict.fromkeys((kind.value or "" for kind in kinds), 0)
-    echoed = dict(made)
+    made, echoed = [0] * len(kinds), [0] * len(kinds)
     for run in runs:
-        earlier: dict[str, list[tuple[str, JsonValue]]] = {}
+        earlier: dict[int, list[tuple[str, JsonValue]]] = {}
         for event in run:
-            kind = by_value.get(str(next(iter(resolve(event)), None)))
-            calls = kind.calls.read(event) if kind is not None and kind.calls is not None else []
-            if kind is None or not calls:
+            number = owners.get(id(event))
+            calls = paths.read(event) if number is not None and (paths := kinds[number].calls) is not None else []
+            if number is None or not calls:
                 continue
-            value = kind.value or ""
-            others = [call for other, seen in earlier.items() if other != value for call in seen[-64:]]
-            made[value] += 1
-            echoed[value] += echoes(calls, others)
-            earlier.setdefault(value, []).extend(calls)
-    return {value: echoed[value] / made[value] if made[value] else 0.0 for value in made}
+            others = [call for other, seen in earlier.items() if other != number for call in seen[-64:]]
+            made[number] += 1
+            echoed[number] += echoes(calls, others)
+            earlier.setdefault(number, []).extend(calls)
+    return [done / count if count else 0.0 for done, count in zip(echoed, made, strict=True)]
 
 
-def _link_shares(kinds: list[Kind], runs: Runs, discriminator: Discriminator) -> dict[str, float]:
+def _link_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:
     """Return for each kind the share of its raw steps that hold an id which a call of another kind introduced earlier
     in the run.
     """
-    by_value = {kind.value: kind for kind in kinds}
-    resolve = compile_pointer(discriminator.path, 1)
-    linked = dict.fromkeys((kind.value or "" for kind in kinds), 0)
+    linked = [0] * len(kinds)
     for run in runs:
-        introduced: dict[str, str] = {}
+        introduced: dict[str, int] = {}
         common = _common_ids(run)
         for event in run:
-            kind = by_value.get(str(next(iter(resolve(event)), None)))
-            if kind is None:
+            number = owners.get(id(event))
+            if number is None:
                 continue
-            value = kind.value or ""
             ids = [one for one in _ids(event) if one not in common]
-            linked[value] += any(introduced.get(one, value) != value for one in ids)
-            if kind.calls is not None:
-                for one in _ids_in_calls(event, kind.calls):
-                    introduced.setdefault(one, value)
-    return {kind.value or "": linked[kind.value or ""] / max(len(kind.events), 1) for kind in kinds}
+            linked[number] += any(introduced.get(one, number) != number for one in ids)
+            calls = kinds[number].calls
+            if calls is not None:
+                for one in _ids_in_calls(event, calls):
+                    introduced.setdefault(one, number)
+    return [count / max(len(kind.events), 1) for count, kind in zip(linked, kinds, strict=True)]
 
 
 def _ids(event: JsonValue) -> list[str]:

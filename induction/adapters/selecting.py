@@ -49,6 +49,25 @@ def call_subtrees(calls: CallPaths | None, events: Sequence[JsonValue]) -> list[
     return [*own, *(f"{parent}{join_pointer((key,))}" for key, count in sorted(balance.items()) if count > 0)]
 
 
+def own_words(calls: CallPaths | None, profiles: dict[str, PathProfile], events: Sequence[JsonValue]) -> list[str]:
+    """Return the text arguments that half of all tools take: there the agent says why, whatever the tool."""
+    if calls is None or calls.args is None or calls.decode:
+        return []
+    names = compile_pointer(calls.name, 64)
+    tools = Counter(str(name) for event in events for name in names(event))
+    common = {name for name, count in tools.items() if count >= 5}
+    found = []
+    for path, profile in sorted(profiles.items()):
+        inside = path.startswith(calls.args + "/") and "*" not in path[len(calls.args) :]
+        if not inside or profile.texts < profile.values or profile.wordy_share < 0.8 or profile.mean_chars < 40:
+            continue
+        resolve = compile_pointer(path, 64)
+        users = {str(name) for event in events if resolve(event) for name in names(event)} & common
+        if len(users) >= 3 and len(users) >= 0.5 * len(common):
+            found.append(path)
+    return found[:3]
+
+
 def object_results(profiles: dict[str, PathProfile]) -> list[str]:
     """Answers that are objects rather than text, by name only."""
     found = [

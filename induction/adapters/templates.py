@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monitors.adapter.template import match_template, parse_template
 
-TEMPLATES = ("{name}[{args}]", "{name}({args})", "[{name}({args}) -> {result}]")
+TEMPLATES = ("{name}[{args}]", "{name}({args})", "[{name}({args}) -> {result}]", "{text}[{name}({args}) -> {result}]")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
 MAX_TEXTS = 2_000
 MIN_CALLS = 5

@@ -50,6 +50,8 @@ ACTION_TEXT_KEYS = frozenset(
         "response", "reply", "code", "command", "llm", "body", "value",
     }
 )  # fmt: skip
+THINKING_KEYS = frozenset({"thought", "thoughts", "thinking", "rationale", "reasoning"})
+PART_VALUES = frozenset({"text", "thinking", "reasoning", "tool", "function", "image", "call", "result"})
 PLAN_KEYS = frozenset({"plan", "facts"})
 RESULT_KEYS = frozenset(
     {"observation", "result", "results", "output", "outputs", "response", "stdout", "stderr", "return", "obs", "answer"}

@@ -92,14 +92,15 @@ def parse_states(document: dict[str, Any]) -> Truth:
     """States with actions: either each action has a name and an input, or the state names the action."""
     truth = Truth()
     for state in document.get("transitions") or document.get("steps") or []:
-        truth.messages += [state["thought"]] if state.get("thought") else []
+        thoughts = [state["thought"]] if state.get("thought") else []
         for item in state["actions"]:
             truth.turns += 1
             inner = item.get("action") or {}
             truth.calls.append((item["name"], item["input"]) if "input" in item else (state["name"], inner))
-            truth.messages += [inner[key] for key in ("thoughts", "scratch_pad") if inner.get(key)]
+            thoughts += [inner[key] for key in ("thoughts", "scratch_pad") if inner.get(key)]
             reply = item.get("output") or item.get("retry_message")
             truth.replies += [reply if isinstance(reply, str) else json.dumps(reply, sort_keys=True)] if reply else []
+        truth.messages += ["\n".join(thoughts)] if thoughts else []
     return truth
 
 
