@@ -61,17 +61,17 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     resolve = compile_pointer(candidate.path, 1)
     values = [str(next(iter(resolve(event)), None)) for event in events]
     shapes = [_shape(event, candidate.path) for event in events]
-    explained = _explained(values, shapes)
+    told = explained(values, shapes)
     per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 2]
     varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
     known = [value for value in set(values) if matches(value, AGENT_VALUES | TOOL_VALUES | OTHER_VALUES)]
     prior = 0.35 * matches(last_key(candidate.path), DISCRIMINATOR_KEYS) + 0.35 * len(known) / len(set(values))
     if prior < 0.1:
         # A name of a tool or a phase explains the shape of raw steps too, but not who acts.
-        return Discriminator(candidate.path, (), 0.0, explained)
+        return Discriminator(candidate.path, (), 0.0, told)
     counts = Counter(values)
     ordered = tuple(sorted(counts, key=lambda value: (-counts[value], value)))
-    return Discriminator(candidate.path, ordered, varied * (explained + prior), explained)
+    return Discriminator(candidate.path, ordered, varied * (told + prior), told)
 
 
 def _shape(event: JsonValue, without: str) -> frozenset[str]:
@@ -88,7 +88,7 @@ def _shape(event: JsonValue, without: str) -> frozenset[str]:
     return frozenset(keys)
 
 
-def _explained(values: Sequence[str], shapes: Sequence[frozenset[str]]) -> float:
+def explained(values: Sequence[str], shapes: Sequence[frozenset[str]]) -> float:
     """Return I(value; shape) / H(value): 1 where the shape of a raw step tells its kind, 0 where all kinds look the
     same.
     """

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from induction.adapters.calls import CallPaths, find_calls
+from induction.adapters.kinds import explained
 from induction.adapters.profiles import PathProfile, profile_events
 from induction.adapters.roles import Kind
 from induction.adapters.texts import rank_texts
 from induction.adapters.vocabulary import OTHER_VALUES, PART_VALUES, RESULT_KEYS, THINKING_KEYS, matches
-from monitors.adapter.pointers import compile_pointer
+from monitors.adapter.pointers import compile_pointer, is_present
 from monitors.adapter.spec import Case, Fields, Selector
 from monitors.stepview import JsonValue
 
 When = dict[str, list[JsonValue]]
 MAX_TYPES = 16
 MAX_PARTS = 64
+MIN_EXPLAINED = 0.5
 
 
 @dataclass(slots=True)
@@ -93,14 +95,24 @@ def part_cases(kind: Kind, parts: Parts, when: When, metadata: tuple[Selector, .
 
 
 def _type_key(objects: Sequence[dict[str, JsonValue]]) -> str | None:
-    """The key that all parts have, with few short values that are common types of parts."""
+    """The key that all parts have, with few short values that are common types of parts and tell their shapes."""
     profiles = profile_events([(item, False) for item in objects])
     for path, profile in sorted(profiles.items()):
         if path.count("/") == 1 and profile.texts >= 0.98 * len(objects) and len(profile.distinct) <= MAX_TYPES:
             known = sum(count for value, count in profile.examples.items() if matches(value, PART_VALUES))
-            if known >= 0.5 * profile.texts and profile.mean_chars <= 30 and profile.wordy_share < 0.1:
+            named = known >= 0.5 * profile.texts and profile.mean_chars <= 30 and profile.wordy_share < 0.1
+            if named and (len(profile.examples) == 1 or _tells_shapes(path, objects)):
                 return path
     return None
+
+
+def _tells_shapes(key: str, objects: Sequence[dict[str, JsonValue]]) -> bool:
+    resolve = compile_pointer(key, 1)
+    types = [str(next(iter(resolve(item)), "")) for item in objects]
+    return (
+        explained(types, [frozenset(name for name, value in item.items() if is_present(value)) for item in objects])
+        >= MIN_EXPLAINED
+    )
 
 
 def _read_parts(parts: Parts, objects: Sequence[dict[str, JsonValue]]) -> Parts:
