@@ -16,6 +16,7 @@ from induction.reading.documents import Container, Document
 from induction.reading.files import RawFiles, ReadFault, open_raw
 from induction.reading.folders import gather_folders, parse_folder
 from induction.reading.large import SAMPLE_BYTES, LargeDocument, open_document, sample_large
+from induction.reading.rows import with_named_columns
 from induction.reading.runs import RawRun
 from induction.reading.trees import find_tree, with_flat_trees
 from monitors.adapter.spec import Folder
@@ -33,9 +34,9 @@ def sample_documents(
     """Return documents spread evenly over the files of RAW (at most 240 files and about 64 MB), and the files that
     have none. Of a large file it is the beginnings of its lists, or its first lines.
 
-    Where runs are folders each folder is a document, and where events are nested in one another they are flat; the
-    documents then say under which `reading` of a source RAW reads so. Raises UnreadableRawError if nothing of RAW can
-    be read.
+    Rows of tables are objects, by whose pointers the rows are read. Where runs are folders each folder is a document,
+    and where events are nested in one another they are flat; the documents then say under which `reading` of a source
+    RAW reads so. Raises UnreadableRawError if nothing of RAW can be read.
     """
     faults: list[ReadFault] = []
     with open_raw(raw) as files:
@@ -69,7 +70,8 @@ def _sample_files(
         if isinstance(document, ReadFault):
             faults.append(document)
         else:
-            documents.append(replace(document, text=document.text[:SAMPLE_BYTES]))
+            value = with_named_columns(document.value) if document.container == "json" else document.value
+            documents.append(replace(document, value=value, text=document.text[:SAMPLE_BYTES]))
             faults.extend(document.faults)
         if on_file is not None:
             on_file(number + 1, len(chosen))

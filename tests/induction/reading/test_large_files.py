@@ -63,7 +63,7 @@ def test_items_are_found_wherever_the_buffer_ends(
         for number in reader.iter_items():
             buffered = reader.take_buffered() if number % 2 else None
             found.append(buffered[0] if buffered is not None else parse_json(reader.take(1 << 30) or b""))
-    assert repr(found) == repr(parse_json(json.dumps(items).encode()))
+    assert repr(found) == repr([parse_json(json.dumps(item).encode()) for item in items])
 
 
 @given(JSON, st.integers(0, 200))
