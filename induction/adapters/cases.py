@@ -84,6 +84,8 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
         if not texts and not tool:
             return [Case(when=when, acts=False, fields=fields)]
         return [*_heard_cases(kind, when, fields), Case(when=when, acts=True, fields=fields)]
+    if kind.role == "think":
+        return [Case(when=when, acts=False, fields=Fields(action=texts, metadata=metadata))]
     if kind.role == "answer":
         return [Case(when=when, acts=False, fields=Fields(result=texts, metadata=metadata))]
     return [Case(when=when, acts=False, fields=Fields(observation=texts, metadata=metadata))]

@@ -62,7 +62,7 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     values = [str(next(iter(resolve(event)), None)) for event in events]
     shapes = [_shape(event, candidate.path) for event in events]
     told = explained(values, shapes)
-    per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 2]
+    per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 1]
     varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
     known = [value for value in set(values) if matches(value, AGENT_VALUES | TOOL_VALUES | OTHER_VALUES)]
     prior = 0.35 * matches(last_key(candidate.path), DISCRIMINATOR_KEYS) + 0.35 * len(known) / len(set(values))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from induction.adapters.vocabulary import (
@@ -20,6 +20,11 @@ from induction.adapters.vocabulary import (
 _MARKER = re.compile(
     r"\s{0,4}(?:[#*>\-]{1,4}\s?)?[\[<(*]{0,2}[A-Za-z][A-Za-z_ -]{0,23}?(?: ?\d{1,4})?[\])>*]{0,2}(?::|\s*$(?<=[\]>*]))"
 )
+_PLACE = r"[^\s$#%>]{0,60}"
+_WHERE = rf"(?:\([\w .-]{{1,40}}\) ?)?[\w.+-]+@[\w.-]+[: ]{_PLACE} ?|\[[\w.+-]+@[\w.-]+ {_PLACE}\]|[~/]{_PLACE} ?"
+_PROMPT = re.compile(rf"(?:{_WHERE})[$%#>] |[$❯] ")
+MAX_PROMPTS = 12
+PRINTED = "printed"
 MARKER_WORDS = ACT_MARKERS | THOUGHT_MARKERS | SPEECH_MARKERS | RESULT_MARKERS | OTHER_VALUES
 
 
@@ -30,6 +35,7 @@ class Markers:
     opens: tuple[str, ...]
     ends_at_blank_line: bool
     notes: tuple[str, ...]
+    then: dict[str, str] = field(default_factory=dict)
 
 
 def find_markers(texts: Sequence[str]) -> Markers | None:
@@ -39,6 +45,10 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
     about once. Siblings are markers that stand between two anchors about as regularly; markers that come only in some
     stretches (a price in a page) are content.
     """
+    prompts = _find_prompts(texts)
+    if prompts:
+        notes = tuple(f"prompt {prompt!r}: {count} lines" for prompt, count in prompts.items())
+        return Markers(tuple(prompts), False, notes, dict.fromkeys(prompts, PRINTED))
     logs = [_marked_lines(text) for text in texts]
     counts: Counter[str] = Counter(marker for log in logs for marker in log)
     spread: Counter[str] = Counter(marker for log in logs for marker in set(log))
@@ -50,8 +60,10 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
     )
     siblings = [m for m in usable if m == anchor or _share_of_stretches(anchor, m, logs) >= 0.9]
     named = {m for m in counts if m not in siblings and matches(m, MARKER_WORDS) and spread[m] >= 0.05 * len(logs)}
+    named |= {m for m in usable if m not in siblings}
     while named:
-        loose = {m for m in named if _stands_between_blocks(m, {*siblings, *named}, texts) < 0.5}
+        needed = {m: 0.5 if matches(m, MARKER_WORDS) else 0.95 for m in named}
+        loose = {m for m in named if _stands_between_blocks(m, {*siblings, *named}, texts) < needed[m]}
         named -= loose
         if not loose:
             break
@@ -59,6 +71,28 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
     blank = _ends_at_blank_line(texts, opens)
     notes = tuple(f"marker {m!r}: {counts[m]} lines in {spread[m]} of {len(logs)} logs" for m in opens)
     return Markers(opens, blank, notes)
+
+
+def _find_prompts(texts: Sequence[str]) -> dict[str, int]:
+    """Return the prompts of terminals with their counts, or nothing where the texts record none.
+
+    A prompt is the start of a line up to a sign such as $, with what names a user, a host or a place before it; the
+    same few of them stand in nearly every log.
+    """
+    counts: Counter[str] = Counter()
+    spread: Counter[str] = Counter()
+    for text in texts:
+        found = [match.group() for line in text.splitlines() if (match := _PROMPT.match(line)) is not None]
+        counts.update(found)
+        spread.update(set(found))
+    logs = len(texts)
+    prompts = {prompt: count for prompt, count in counts.items() if spread[prompt] >= max(2, 0.05 * logs)}
+    prompts = dict(sorted(prompts.items(), key=lambda item: (-item[1], item[0]))[:MAX_PROMPTS])
+    with_any = (
+        sum(any(line.startswith(tuple(prompts)) for line in text.splitlines()) for text in texts) if prompts else 0
+    )
+    usual = sum(prompts.values()) >= 2 * logs and with_any >= 0.8 * logs
+    return prompts if usual else {}
 
 
 def marker_of(line: str) -> str | None:

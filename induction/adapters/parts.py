@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from induction.adapters.calls import CallPaths, find_calls
 from induction.adapters.kinds import explained
 from induction.adapters.profiles import PathProfile, profile_events
-from induction.adapters.roles import Kind
+from induction.adapters.roles import Kind, telling_value
 from induction.adapters.texts import rank_texts
-from induction.adapters.vocabulary import OTHER_VALUES, PART_VALUES, RESULT_KEYS, THINKING_KEYS, matches
+from induction.adapters.vocabulary import OTHER_VALUES, PART_VALUES, RESULT_KEYS, THINKING_KEYS, matches, words_of
 from monitors.adapter.pointers import compile_pointer, is_present
 from monitors.adapter.spec import Case, Fields, Selector
 from monitors.stepview import JsonValue
@@ -75,8 +75,14 @@ def part_cases(kind: Kind, parts: Parts, when: When, metadata: tuple[Selector, .
     answers = tuple(parts.texts.get("answer", ()))
     thoughts = tuple(parts.texts.get("thought", ()))
     tool, args = tuple(parts.tool), tuple(parts.args)
+    if kind.role == "think":
+        return [Case(when=when, acts=False, fields=Fields(action=(*said, *thoughts), metadata=metadata))]
     if kind.role != "act":
-        hears = kind.role == "observe" or kind.speaker == "observe" or matches(kind.value or "", OTHER_VALUES)
+        hears = (
+            kind.role == "observe"
+            or kind.speaker == "observe"
+            or matches(telling_value(kind.value or ""), OTHER_VALUES)
+        )
         rest = Fields(observation=said, metadata=metadata) if hears else Fields(result=said, metadata=metadata)
         answering = Fields(result=answers, observation=said, metadata=metadata)
         first = [Case(when={**when, **parts.when("answer")}, acts=False, fields=answering)] if answers else []
@@ -124,7 +130,7 @@ def _read_parts(parts: Parts, objects: Sequence[dict[str, JsonValue]]) -> Parts:
     for name in sorted(by_type, key=lambda one: (-len(by_type[one]), one)):
         items = by_type[name]
         profiles = _profile(items)
-        answers = matches(name, RESULT_KEYS)
+        answers = matches(name, RESULT_KEYS) and "text" not in words_of(name)
         calls = None if answers else find_calls(profiles, frozenset({parts.key}), items)
         role = _role(name, answers, calls)
         if calls is not None:

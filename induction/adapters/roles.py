@@ -12,6 +12,7 @@ from induction.adapters.profiles import PathProfile, iter_paths
 from induction.adapters.vocabulary import (
     AGENT_VALUES,
     OTHER_VALUES,
+    THINKING_KEYS,
     TOOL_VALUES,
     last_key,
     matches,
@@ -20,6 +21,7 @@ from monitors.adapter.pointers import compile_pointer
 from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
+VALUE_BREAK = " / "
 _ASIDE = re.compile(r"\(|\[|->|→")
 
 
@@ -27,7 +29,8 @@ _ASIDE = re.compile(r"\(|\[|->|→")
 class Kind:
     """The raw steps of one kind: all of them (`value` None) or those that `when` holds for, called by their values.
 
-    `speaker` is the role of those who speak here, where their names tell.
+    `value` names it: the values from the outermost on. `speaker` is the role of those who speak here, where their
+    names tell.
     """
 
     value: str | None
@@ -52,7 +55,7 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
     echoed = _echo_shares(kinds, runs, owners)
     linked = _link_shares(kinds, runs, owners)
     for number, kind in enumerate(kinds):
-        value = speaker_of(kind.value or "")
+        value = telling_value(kind.value or "")
         if kind.speaker:
             kind.role, kind.reason = kind.speaker, "a name beside the message says who speaks"
         elif kind.calls is not None and (echoed[number] >= 0.7 or linked[number] >= 0.7):
@@ -61,6 +64,8 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
             kind.role, kind.reason = "act", f"calls tools at {kind.calls.name}"
         elif linked[number] >= 0.7:
             kind.role, kind.reason = "answer", "carries the id of a call made before"
+        elif matches(value, THINKING_KEYS):
+            kind.role, kind.reason = "think", "named like a thought"
         elif matches(value, TOOL_VALUES) and not matches(value, AGENT_VALUES - {"action"}):
             kind.role, kind.reason = "answer", "named like an answer"
         elif matches(value, AGENT_VALUES):
@@ -69,6 +74,13 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
             kind.role, kind.reason = "observe", "neither calls, answers nor is named like an agent"
     if all(kind.role != "act" or kind.calls is None for kind in kinds):
         _guess_agent(kinds, runs, owners)
+
+
+def telling_value(value: str) -> str:
+    """Return the innermost of a kind's values that says who speaks, else the innermost."""
+    values = [speaker_of(one) for one in reversed(value.split(VALUE_BREAK))]
+    known = AGENT_VALUES | TOOL_VALUES | OTHER_VALUES | THINKING_KEYS
+    return next((one for one in values if matches(one, known)), values[0])
 
 
 def speaker_of(value: str) -> str:
@@ -85,11 +97,11 @@ def _guess_agent(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> None:
 
     def weight(kind: Kind) -> tuple[float, str]:
         opens = openers.count(kinds.index(kind)) / max(len(openers), 1)
-        human = matches(speaker_of(kind.value or ""), OTHER_VALUES)
+        human = matches(telling_value(kind.value or ""), OTHER_VALUES)
         return (len(kind.events) * (0.2 if opens > 0.5 else 1.0) * (0.01 if human else 1.0), kind.value or "")
 
     for kind in kinds:
-        if kind.role == "observe" and not matches(speaker_of(kind.value or ""), OTHER_VALUES) and not kind.speaker:
+        if kind.role == "observe" and not matches(telling_value(kind.value or ""), OTHER_VALUES) and not kind.speaker:
             kind.role, kind.reason = "act", "speaks, and is no person or tool"
     if not any(kind.role == "act" for kind in kinds):
         best = max(kinds, key=weight)

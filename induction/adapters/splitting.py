@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from induction.adapters.calls import find_calls
 from induction.adapters.kinds import Discriminator, find_discriminator
 from induction.adapters.profiles import PathProfile, profile_events
-from induction.adapters.roles import Kind
+from induction.adapters.roles import VALUE_BREAK, Kind, telling_value
 from induction.adapters.selecting import without_heard
 from induction.adapters.vocabulary import AGENT_VALUES, OTHER_VALUES, TOOL_VALUES, matches
 from monitors.adapter.pointers import compile_pointer
@@ -61,7 +61,7 @@ def _split(
         if not any(inner):
             continue
         inner_profiles = profile_events([(event, False) for run in inner for event in run])
-        full_name = value if name is None else f"{name} {value}"
+        full_name = value if name is None else f"{name}{VALUE_BREAK}{value}"
         inner_when: When = {**when, discriminator.path: [value]}
         kinds += _split(inner, inner_profiles, heard, inner_when, full_name, found, level + 1)
     return kinds
@@ -81,7 +81,7 @@ def _divides(inner: Discriminator) -> bool:
 def _build_kind(runs: Runs, heard: tuple[str, ...], when: When, name: str | None, reserved: frozenset[str]) -> Kind:
     events = [event for run in runs for event in run]
     profiles = without_heard(profile_events([(event, False) for event in events]), heard)
-    named_tool = name is not None and matches(name, TOOL_VALUES)
+    named_tool = name is not None and matches(telling_value(name), TOOL_VALUES)
     calls = find_calls(profiles, reserved, () if named_tool else events)
     kind = Kind(name, events, profiles, calls)
     kind.when, kind.heard = when, heard
@@ -90,7 +90,7 @@ def _build_kind(runs: Runs, heard: tuple[str, ...], when: When, name: str | None
 
 def _split_by_speaker(kind: Kind, runs: Runs) -> list[Kind]:
     """What comes to one agent as a person's message may be said by other agents: then a name stands beside it."""
-    if kind.value is None or not matches(kind.value, OTHER_VALUES) or kind.calls is not None:
+    if kind.value is None or not matches(telling_value(kind.value), OTHER_VALUES) or kind.calls is not None:
         return [kind]
     mine = {id(event) for event in kind.events}
     inner = [[event for event in run if id(event) in mine] for run in runs]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
-from induction.adapters.markers import Markers, find_markers
+from induction.adapters.markers import PRINTED, Markers, find_markers
 from induction.adapters.profiles import decode_json_text
 from induction.adapters.templates import NAME, find_template
 from induction.adapters.vocabulary import (
     ACT_MARKERS,
+    OTHER_VALUES,
     RESULT_MARKERS,
     SPEECH_MARKERS,
     THOUGHT_MARKERS,
@@ -29,11 +31,17 @@ def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
     markers = find_markers(texts)
     if markers is None:
         return None
-    blocks = Blocks(opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line)
+    blocks = Blocks(opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line, then=markers.then)
     sections = _collect_sections(texts, blocks)
     templates = {key: found for key, values in sections.items() if key and (found := find_template(values)) is not None}
-    roles = _assign_roles(markers, sections, templates)
-    cases = [case for key, role in roles.items() for case in _cases(key, role, templates.get(key), sections[key])]
+    roles = _assign_roles(markers, sections, templates, texts)
+    opening = _find_opening_thoughts(texts, blocks, roles)
+    opened = opening.values()
+    cases = [
+        case if key not in opening and not any(key in done for done in opened) else _taking_turns(case, key in opening)
+        for key, role in roles.items()
+        for case in _cases(key, role, templates.get(key), sections[key])
+    ]
     otherwise = Fields(observation=(Selector(path="/"),))
     notes = [
         *markers.notes,
@@ -51,7 +59,54 @@ def _collect_sections(texts: Sequence[str], blocks: Blocks) -> dict[str, list[st
     return sections
 
 
-def _assign_roles(markers: Markers, sections: dict[str, list[str]], templates: dict[str, str]) -> dict[str, str]:
+def _find_opening_thoughts(texts: Sequence[str], blocks: Blocks, roles: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the thoughts that open the turn of the action after them, with those actions.
+
+    So where each thought goes on to an action and each such action comes right after a thought (98 % of both); else
+    a thought continues the turn before, for no step waits for a later one.
+    """
+    before: Counter[tuple[str, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        opened = [_opener_of(block, blocks) for block in split_blocks(text, blocks)]
+        counts.update(opened)
+        before.update(pairwise(opened))
+    acting = [literal for literal in blocks.opens if roles.get(section_key(literal)) in ("act", "speak")]
+    found = {}
+    for literal in blocks.opens:
+        if roles.get(section_key(literal)) != "think":
+            continue
+        done = [one for one in acting if before[literal, one] >= 0.98 * counts[one]]
+        if done and sum(before[literal, one] for one in done) >= 0.98 * counts[literal]:
+            found[section_key(literal)] = tuple(section_key(one) for one in done)
+    return found
+
+
+def _taking_turns(case: Case, opens: bool) -> Case:
+    return case.model_copy(update={"acts": opens})
+
+
+def _opener_of(block: str, blocks: Blocks) -> str:
+    return next((literal for literal in blocks.opens if block.startswith(literal)), "")
+
+
+def _guess_speaker(keys: Sequence[str], texts: Sequence[str]) -> str:
+    """The agent is the most frequent marker that is named like no person and does not open most logs."""
+
+    def weight(key: str) -> tuple[bool, bool, int]:
+        opens = sum(_first_of(text, keys) == key for text in texts)
+        return (not matches(key, OTHER_VALUES), opens <= 0.5 * len(texts), -keys.index(key))
+
+    return max(keys, key=weight)
+
+
+def _first_of(text: str, keys: Sequence[str]) -> str | None:
+    return next((key for line in text.splitlines() for key in keys if line.strip().startswith(key)), None)
+
+
+def _assign_roles(
+    markers: Markers, sections: dict[str, list[str]], templates: dict[str, str], texts: Sequence[str]
+) -> dict[str, str]:
     """Say of each marker whether its block acts, thinks, answers or is only seen.
 
     A marker whose text is written as a call acts, whatever its name; without any, names decide; without those, the
@@ -60,7 +115,9 @@ def _assign_roles(markers: Markers, sections: dict[str, list[str]], templates: d
     keys = [key for key in dict.fromkeys(section_key(literal) for literal in markers.opens) if key in sections]
     roles: dict[str, str] = {}
     for key in keys:
-        if matches(key, RESULT_MARKERS):
+        if any(section_key(literal) == key for literal in markers.then):
+            roles[key] = "prompt"
+        elif matches(key, RESULT_MARKERS):
             roles[key] = "answer"
         elif key in templates or matches(key, ACT_MARKERS):
             roles[key] = "act"
@@ -70,15 +127,18 @@ def _assign_roles(markers: Markers, sections: dict[str, list[str]], templates: d
             roles[key] = "think"
         else:
             roles[key] = "observe"
-    if not any(role in ("act", "speak") for role in roles.values()):
-        thinker = next((key for key, role in roles.items() if role == "think"), keys[0])
-        roles[thinker] = "speak"
+    if not any(role in ("act", "speak", "prompt") for role in roles.values()):
+        thinker = next((key for key, role in roles.items() if role == "think"), None)
+        roles[thinker or _guess_speaker(keys, texts)] = "speak"
     return roles
 
 
 def _cases(key: str, role: str, template: str | None, texts: Sequence[str]) -> list[Case]:
     """A marker with nothing after it is still that marker: known, with an empty field."""
     path = join_pointer((key,))
+    if role == "prompt":
+        fields = Fields(action=(Selector(path=path),), result=(Selector(path=join_pointer((PRINTED,))),))
+        return [Case(when={path: []}, acts=True, fields=fields), Case(when={path: [""]}, acts=False, fields=Fields())]
     acts = role in ("act", "speak")
     fields = _fields(path, role, template, template is not None and _args_are_json(texts, template))
     cases = [Case(when={path: []}, acts=acts, fields=fields)]

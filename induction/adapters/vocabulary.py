@@ -29,7 +29,7 @@ TOOL_VALUES = frozenset(
     }
 )
 OTHER_VALUES = frozenset(
-    {"user", "human", "customer", "system", "developer", "client", "instruction", "task", "question"}
+    {"user", "human", "customer", "system", "developer", "client", "instruction", "task", "question", "patient"}
 )
 
 DISCRIMINATOR_KEYS = frozenset(

@@ -44,6 +44,8 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
             first = key if first is None else first
             current = sections.setdefault(key, [])
             current.append(line[len(opener) :])
+            if opener in blocks.then:
+                current = sections.setdefault(blocks.then[opener], [])
             ended = False
             continue
         first = "" if first is None and line.strip() else first

@@ -106,6 +106,11 @@ class Blocks(_Part):
         default_factory=dict,
         description="A literal and those that may go on with its block: a thought and its action are one raw step.",
     )
+    then: dict[str, str] = Field(
+        default_factory=dict,
+        description="A literal whose section is its own line, and the section of the lines after it: a command at a "
+        "prompt, and what it printed.",
+    )
     first: str | None = Field(
         None, description="A section of this name says which literal a block starts with: '' where text precedes all."
     )

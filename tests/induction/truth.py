@@ -82,7 +82,8 @@ def _tool_names(view: StepView) -> list[str]:
 def _answers(view: StepView) -> list[Any]:
     if view.result is None:
         return []
-    return view.result if isinstance(view.result, list) and view.actions > 1 else [view.result]
+    several = isinstance(view.result, list) and (view.actions > 1 or all(isinstance(one, str) for one in view.result))
+    return view.result if several else [view.result]  # type: ignore[return-value]
 
 
 def canonical(value: Any) -> str:

@@ -37,6 +37,13 @@ def test_a_literal_that_leads_another_shares_its_block_with_it() -> None:
     ]
 
 
+def test_a_literal_may_have_its_own_line_alone_and_the_lines_after_it_another_section() -> None:
+    shell = Blocks(opens=("$ ",), then={"$ ": "printed"})
+
+    assert read_block("$ ls\na\nb\n", shell) == {"$": "ls", "printed": "a\nb"}
+    assert read_block("$ cd x", shell) == {"$": "cd x"}
+
+
 def test_a_block_may_say_which_literal_came_first_and_keep_its_whole_text() -> None:
     named = REACT.model_copy(update={"first": "first", "whole": "whole"})
     told = {text: read_block(text, named)["first"] for text in ("\nAction: a\nThought: b", "so\nAction: a", "so", " ")}

@@ -111,6 +111,7 @@ def test_a_spec_with_every_part_reads_back_equal(tmp_path: Path) -> None:
                 "opens": ["Thought:", "Action:"],
                 "ends_at_blank_line": True,
                 "leads": {"Thought:": ["Action:"]},
+                "then": {"Action:": "printed"},
                 "first": "first literal",
                 "whole": "whole text",
             },

@@ -25,6 +25,7 @@ GREEDY = compile_adapter(
                     "opens": ["x", "y:"],
                     "ends_at_blank_line": True,
                     "leads": {"x": ["y:"]},
+                    "then": {"y:": "y"},
                     "first": "y",
                     "whole": "x",
                 },
