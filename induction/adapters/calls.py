@@ -64,20 +64,24 @@ def find_calls(
 def _unnamed_pair(
     profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str], events: Sequence[JsonValue]
 ) -> CallPaths | None:
-    """The first object beside a name, in the order of writing, whose keys depend on that name."""
+    """The first object beside a name, in the order of writing, whose keys depend on that name.
+
+    What stands in a list is believed before what stands alone: calls come in lists, the state they start from does not.
+    """
     parent = profile.path.rsplit("/", 1)[0]
     if len(profile.distinct) < 2 or not events:
         return None
+    found: list[CallPaths] = []
     for path, args in profiles.items():
         objects = args.kinds["dict"] + args.json_texts
         head = path.rpartition("/")[0]
         beside = head == parent or (head.removesuffix("/*") != head and _is_inside(head, parent))
-        if path in reserved or not beside or objects < 0.9 * args.values or args.values < 0.5 * profile.values:
+        if path in reserved or not beside or objects < 0.6 * args.values or args.values < 0.5 * profile.values:
             continue
-        explained = keys_explained(profile.path, path, events[:MAX_SHOWN])
-        if explained >= MIN_EXPLAINED:
-            return CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, explained)
-    return None
+        told = keys_explained(profile.path, path, events[:MAX_SHOWN])
+        if told >= MIN_EXPLAINED:
+            found.append(CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, told + ("*" in path)))
+    return next((pair for pair in found if "*" in (pair.args or "")), found[0] if found else None)
 
 
 def _is_inside(head: str, parent: str) -> bool:

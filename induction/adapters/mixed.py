@@ -11,6 +11,7 @@ from induction.adapters.roles import Kind
 from induction.adapters.selecting import call_subtrees, metadata_of, object_results, own_words, without_heard
 from induction.adapters.templates import find_template
 from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
+from induction.adapters.unnamed import Known, choose_action, choose_results, names_nothing
 from induction.adapters.vocabulary import (
     ACTION_TEXT_KEYS,
     PLAN_KEYS,
@@ -35,13 +36,15 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     cases: list[Case] = []
     idle: list[JsonValue] = []
     rest = kind.events
+    known = Known()
     for _ in range(MAX_SHAPES):
         profiles = _profile(rest, (*kind.heard, *kind.echoes))
-        calls = find_calls(profiles)
-        found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when) if rest else None
+        calls = find_calls(profiles, events=rest)
+        found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when, known) if rest else None
         if found is None:
             break
         cases.append(found)
+        known.add(found)
         rest = _unmatched(rest, found)
         if calls is not None:
             named = Case(when={calls.name: []}, acts=False, fields=Fields())
@@ -51,16 +54,17 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     rest = [*rest, *idle]
     seen = rank_texts(_profile(rest, kind.heard), len(rest))[:4]
     cases.extend(
-        Case(when={**when, item.path: []}, acts=False, fields=_seen_fields(item.path))
+        Case(when={**when, item.path: []}, acts=False, fields=_seen_fields(item.path, known))
         for item in seen
         if item.fill >= 0.02
     )
     return cases or [Case(when=when, acts=True, fields=Fields(action=(Selector(path=""),)))]
 
 
-def _seen_fields(path: str) -> Fields:
+def _seen_fields(path: str, known: Known) -> Fields:
     selector = (Selector(path=path),)
-    return Fields(result=selector) if is_result_path(path) else Fields(observation=selector)
+    answers = is_result_path(path) or path in known.result
+    return Fields(result=selector) if answers else Fields(observation=selector)
 
 
 def _unmatched(events: Sequence[JsonValue], case: Case) -> list[JsonValue]:
@@ -78,7 +82,7 @@ def _profile(events: Sequence[JsonValue], heard: tuple[str, ...]) -> dict[str, P
 
 
 def _acting_case(
-    events: Sequence[JsonValue], calls: CallPaths | None, heard: tuple[str, ...], when: When
+    events: Sequence[JsonValue], calls: CallPaths | None, heard: tuple[str, ...], when: When, known: Known
 ) -> Case | None:
     """Return the case of the raw steps that call tools, or, where none does, of those that carry an agent's text."""
     key = _call_key(calls, events) if calls is not None else None
@@ -86,15 +90,18 @@ def _acting_case(
     mine = [event for event in events if all(test(event) for test in present)]
     profiles = _profile(mine, heard)
     ranked = rank_texts(profiles, len(mine), call_subtrees(calls, mine))
-    spoken = ACTION_TEXT_KEYS if calls is None else ACTION_TEXT_KEYS | PLAN_KEYS
-    own = [item for item in ranked if not is_result_path(item.path) and matches(last_key(item.path), spoken)]
     words = own_words(calls, profiles, mine)
-    own = [item for item in own if not words or matches(last_key(item.path), THINKING_KEYS)]
-    action = [*choose_texts(own, mine), *words]
+    unnamed = names_nothing(ranked, profiles)
+    if unnamed:
+        action = words or choose_action(ranked, calls, mine, known)
+        answers = choose_results(ranked, profiles, calls, mine, known)
+    else:
+        action = [*_choose_action(ranked, calls, mine, words), *words]
+        answers = _choose_results(ranked, profiles)
     if key is None and not action:
         return None
     written = _written_calls(action[0], mine) if calls is None else None
-    results = (*(Selector(path=path) for path in _choose_results(ranked, profiles)), *_written_part(written, "result"))
+    results = (*(Selector(path=path) for path in answers), *_written_part(written, "result"))
     fields = Fields(
         action=tuple(Selector(path=path) for path in action),
         tool=(Selector(path=calls.name),) if calls is not None else _written_part(written, "name"),
@@ -103,6 +110,16 @@ def _acting_case(
         metadata=metadata_of(Kind(None, mine, profiles, calls)),
     )
     return Case(when={**when, key if key is not None else action[0]: []}, acts=True, fields=fields)
+
+
+def _choose_action(
+    ranked: Sequence[TextPath], calls: CallPaths | None, events: Sequence[JsonValue], words: Sequence[str]
+) -> list[str]:
+    """Texts named like what an agent says; beside its own words in arguments, only named thoughts."""
+    spoken = ACTION_TEXT_KEYS if calls is None else ACTION_TEXT_KEYS | PLAN_KEYS
+    wanted = THINKING_KEYS if words else spoken
+    own = [item for item in ranked if not is_result_path(item.path) and matches(last_key(item.path), wanted)]
+    return choose_texts(own, events)
 
 
 def _call_key(calls: CallPaths, events: Sequence[JsonValue]) -> str:
