@@ -39,7 +39,7 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     known = Known()
     for _ in range(MAX_SHAPES):
         profiles = _profile(rest, (*kind.heard, *kind.echoes))
-        calls = find_calls(profiles, frozenset(known.result), rest)
+        calls = find_calls(profiles, events=rest)
         found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when, known) if rest else None
         if found is None:
             break

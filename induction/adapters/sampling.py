@@ -23,8 +23,7 @@ from monitors.adapter.spec import Folder
 
 MAX_FILES = 240
 MAX_BYTES = 64 << 20
-MAX_FIT_RUNS = 320
-MAX_HELD_OUT_RUNS = 160
+MAX_FIT_RUNS = 160
 
 Item = TypeVar("Item")
 
@@ -135,8 +134,8 @@ def spread(items: Sequence[Item], count: int, seed: int = 0) -> list[Item]:
 
 
 def deal_runs(runs: Sequence[RawRun], seed: int = 0) -> tuple[list[RawRun], list[RawRun]]:
-    """Return runs to propose from and runs to validate on, three to one, disjoint where there are at least 8; dealt by
-    a hash of their place.
+    """Return runs to propose from and runs to validate on, disjoint where there are at least 8; dealt by a hash of
+    their place.
     """
     if len(runs) < 8:
         return list(runs), list(runs)
@@ -144,10 +143,10 @@ def deal_runs(runs: Sequence[RawRun], seed: int = 0) -> tuple[list[RawRun], list
     def hashed(run: RawRun) -> bytes:
         return hashlib.sha256(f"{seed}:{run.file}#{run.loc}".encode("utf-8", "replace")).digest()
 
-    seen = set(sorted(hashed(run) for run in runs)[: len(runs) - len(runs) // 4])
-    fit = [run for run in runs if hashed(run) in seen]
-    held_out = [run for run in runs if hashed(run) not in seen]
-    return spread(fit, MAX_FIT_RUNS), spread(held_out, MAX_HELD_OUT_RUNS)
+    half = set(sorted(hashed(run) for run in runs)[: len(runs) // 2])
+    fit = [run for run in runs if hashed(run) in half]
+    held_out = [run for run in runs if hashed(run) not in half]
+    return spread(fit, MAX_FIT_RUNS), spread(held_out, MAX_FIT_RUNS)
 
 
 def _by_turns(items: Sequence[Item]) -> list[Item]:

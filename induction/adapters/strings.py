@@ -80,7 +80,7 @@ def _find_openers(told: Sequence[Sequence[str]]) -> list[str]:
         labels.update(found)
         spread.update(set(found))
         first[run[0].lstrip()[:24]] += "\n" not in run[0].lstrip()[:24]
-    few = max(2.0, 0.02 * len(told))
+    few = max(3.0, 0.02 * len(told))
     usable = [label for label in labels if spread[label] >= few]
     usable += [
         start for start, count in first.items() if count >= max(few, 0.2 * len(told)) and _label_of(start) is None
