@@ -18,10 +18,8 @@ from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_ma
 from monitors.bundle.manifest import Manifest
 from monitors.decision import Alert, DecisionRule, Standing
 from monitors.errors import BundleError
-from monitors.features.featuriser import Featuriser, to_batch
-from monitors.features.ngrams import Vocabulary
-from monitors.features.shape import TURNS
-from monitors.features.shape import VERSION as SHAPE_VERSION
+from monitors.features.protocol import TURNS, Featuriser, to_batch
+from monitors.features.reading import read_featuriser
 from monitors.run_state import RunState
 from monitors.scorers.onnx_runtime import OnnxScorer
 from monitors.scorers.protocol import Scorer
@@ -83,20 +81,15 @@ class Monitor:
         manifest = read_manifest(folder)
         if verify:
             verify_files(folder, manifest)
-        if manifest.shape_version != SHAPE_VERSION:
-            raise BundleError(
-                f"{folder} was trained on run-shape numbers {manifest.shape_version}; "
-                f"this forewarn makes {SHAPE_VERSION}"
-            )
         try:
             with (folder / VOCABULARY).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                vocabulary = Vocabulary.from_arrays(arrays["slots"], arrays["idf"])
+                featuriser = read_featuriser(manifest.featuriser, manifest.shape_version, arrays)
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(f"{folder / VOCABULARY} is damaged: {error}") from None
         monitor = cls(
             manifest,
             compile_adapter(read_spec(folder / ADAPTER)),
-            Featuriser(vocabulary),
+            featuriser,
             OnnxScorer(folder / GRAPH, device),
             read_monitor_id(folder),
         )

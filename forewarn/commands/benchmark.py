@@ -38,8 +38,8 @@ def benchmark(
     from rich.console import Console
     from rich.progress import Progress
 
-    from induction.benchmark.presets import PRESETS
     from induction.benchmark.running import SEEDS, Plan, find_corpora, run_benchmark, to_table
+    from induction.learning.presets import PRESETS
 
     splits = {"new": ("new",), "known": ("known",), "both": ("new", "known")}
     if split not in splits:

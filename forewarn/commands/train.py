@@ -15,7 +15,8 @@ def train(
     outcomes: Annotated[
         Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
     ] = None,
-    head: Annotated[str, typer.Option(help="Recurrence of the network: gru.")] = "gru",
+    preset: Annotated[str, typer.Option(help="How to learn; `forewarn benchmark` compares them.")] = "default",
+    head: Annotated[str | None, typer.Option(help="Recurrence of the network; each preset has a usual one.")] = None,
     horizon: Annotated[int, typer.Option(min=0, max=100, help="h: the risk is about failing within h turns.")] = 3,
     alpha: Annotated[
         float, typer.Option(min=0.001, max=0.5, help="Promised share of successful runs that ever alert.")
@@ -37,13 +38,17 @@ def train(
     from forewarn.commands.reporting import TrainingReporter, print_manifest
     from induction.learning.building import BundleSettings, build_bundle
     from induction.learning.labelled import LabelledCorpus
+    from induction.learning.presets import find_recipe
     from induction.learning.training import TrainingSettings
     from monitors.adapter import read_spec
 
-    if head != "gru":
-        raise typer.BadParameter(f"{head!r} is not known; heads: gru", param_hint="--head")
+    try:
+        recipe = find_recipe(preset, head)
+    except KeyError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="--preset, --head") from None
     settings = BundleSettings(
         TrainingSettings(horizon=horizon, seed=seed, max_epochs=epochs),
+        recipe,
         alpha=alpha,
         confidence=confidence,
         exclude_fold=exclude_fold,

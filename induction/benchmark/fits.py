@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from induction.benchmark.presets import to_preset_spec
 from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.labelled import LabelledCorpus
+from induction.learning.presets import find_recipe
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.training import EpochReport, TrainingSettings
 from monitors.adapter import AdapterSpec
@@ -59,8 +59,8 @@ class _Stages:
 
 def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable[[str], None]) -> Fit:
     """Train, calibrate and score. Deterministic for a key."""
-    corpus = LabelledCorpus(raw, to_preset_spec(spec, key.preset), outcomes, split=key.split)
-    settings = BundleSettings(TrainingSettings(seed=key.seed), exclude_fold=key.fold)
+    corpus = LabelledCorpus(raw, spec, outcomes, split=key.split)
+    settings = BundleSettings(TrainingSettings(seed=key.seed), find_recipe(key.preset), exclude_fold=key.fold)
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         manifest = build_bundle(corpus, settings, bundle, _Stages(say))

@@ -6,28 +6,28 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from induction.learning.calibrating import IDENTITY, calibrate, confident_alpha, realised_range
-from induction.learning.corpus import FeaturedRun, featurise_runs
 from induction.learning.export import check_parity, export_graph
-from induction.learning.labelled import N_FOLDS, LabelledCorpus, hash_fold
+from induction.learning.labelled import LabelledCorpus
+from induction.learning.presets.default import DefaultRecipe
+from induction.learning.recipe import Learned, Progress, Recipe
 from induction.learning.scoring import ScoredRun, score_runs
-from induction.learning.training import EpochReport, TrainedNetwork, TrainingSettings, train_network
-from induction.learning.vocabulary import fit_vocabulary
+from induction.learning.split import Split
+from induction.learning.training import TrainingSettings
 from monitors.adapter import compile_adapter
 from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import conformal_threshold
-from monitors.features.featuriser import Featuriser
-from monitors.features.ngrams import Vocabulary
+from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
 from monitors.monitor import Monitor
 from monitors.scorers.onnx_runtime import OnnxScorer
@@ -41,41 +41,13 @@ class BundleSettings:
     """What to promise and on what to train."""
 
     training: TrainingSettings
+    recipe: Recipe = field(default_factory=DefaultRecipe)
     alpha: float = 0.1
     confidence: float | None = None
     exclude_fold: int | None = None
     min_turns: int = 0
     release_margin: float = 0.5
     """An alert episode ends this far (in logits) below the threshold."""
-
-
-class Progress(Protocol):
-    """Hears how the work goes."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """An epoch of training is over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Which runs train and which calibrate, by fold of their task."""
-
-    exclude_fold: int | None
-
-    def calibrates(self, task: str, fold: int) -> bool:
-        """Return whether a task's runs calibrate: fold K + 1 where fold K is excluded, else a fifth of the tasks by
-        hash.
-        """
-        if self.exclude_fold is None:
-            return hash_fold("calibration:" + task) == 0
-        return fold == (self.exclude_fold + 1) % N_FOLDS
-
-    def trains(self, task: str, fold: int) -> bool:
-        """Return whether a task's runs train."""
-        return fold != self.exclude_fold and not self.calibrates(task, fold)
 
 
 def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress) -> Manifest:
@@ -85,28 +57,23 @@ def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, pr
     """
     check_target(out)
     split = Split(settings.exclude_fold)
-    adapter = compile_adapter(corpus.spec)
-    progress.stage("Reading runs and choosing n-grams")
-    vocabulary = fit_vocabulary(corpus.runs(split.trains), adapter)
-    progress.stage("Turning raw steps into features")
-    runs = list(featurise_runs(corpus.runs(split.trains), adapter, vocabulary))
-    progress.stage("Training")
-    trained = train_network(runs, vocabulary.n_rows, settings.training, progress.epoch)
+    corpus = replace(corpus, spec=settings.recipe.to_spec(corpus.spec))
+    learned = settings.recipe.learn(corpus, split, settings.training, progress)
     progress.stage("Exporting to ONNX and checking torch = ONNX = numpy")
-    graph = export_graph(trained.network)
-    check_parity(trained.network, graph, seed=settings.training.seed)
+    graph = export_graph(learned.network)
+    check_parity(learned.network, graph, seed=settings.training.seed)
     progress.stage("Calibrating on held-out runs")
     examples: list[JsonValue] = []
-    scored = _score_for_calibration(corpus, split, vocabulary, graph, settings, examples)
+    scored = _score_for_calibration(corpus, split, learned.featuriser, graph, settings, examples)
     calibration = calibrate(scored, settings.training.horizon)
-    manifest = _describe(corpus, settings, runs, trained, scored, calibration)
-    return write_bundle(out, manifest, corpus.spec, graph, vocabulary.to_arrays(), examples)
+    manifest = _describe(corpus, settings, learned, scored, calibration)
+    return write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
 
 
 def _score_for_calibration(
     corpus: LabelledCorpus,
     split: Split,
-    vocabulary: Vocabulary,
+    featuriser: Featuriser,
     graph: bytes,
     settings: BundleSettings,
     examples: list[JsonValue],
@@ -122,7 +89,7 @@ def _score_for_calibration(
         path = Path(folder) / "graph.onnx"
         path.write_bytes(graph)
         scorer = OnnxScorer(path, "cpu")
-    monitor = Monitor(manifest, compile_adapter(corpus.spec), Featuriser(vocabulary), scorer)
+    monitor = Monitor(manifest, compile_adapter(corpus.spec), featuriser, scorer)
 
     def calibration_runs() -> Any:
         for run in corpus.runs(split.calibrates):
@@ -134,7 +101,7 @@ def _score_for_calibration(
 
 def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) -> Manifest:
     training = TrainingRecord(
-        corpus="", runs=0, tasks=0, failures=0, preset="default", head="gru", seed=settings.training.seed, epochs=0
+        corpus="", runs=0, tasks=0, failures=0, preset="", head="", seed=settings.training.seed, epochs=0
     )
     return Manifest(
         name="unsaved",
@@ -156,8 +123,7 @@ def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) ->
 def _describe(
     corpus: LabelledCorpus,
     settings: BundleSettings,
-    runs: list[FeaturedRun],
-    trained: TrainedNetwork,
+    learned: Learned,
     scored: list[ScoredRun],
     calibration: CalibrationRecord,
 ) -> Manifest:
@@ -165,7 +131,7 @@ def _describe(
     alpha = confident_alpha(n, settings.alpha, settings.confidence)
     threshold = conformal_threshold(calibration.success_maxima, alpha)
     alerts = math.isfinite(threshold)
-    tasks = {run.task for run in runs} | {run.task for run in scored}
+    tasks = learned.tasks | {run.task for run in scored}
     return _blank_manifest(settings, calibration).model_copy(
         update={
             "name": corpus.spec.name,
@@ -177,18 +143,19 @@ def _describe(
             "finest_alpha": 1.0 / (n + 1),
             "realised_range": realised_range(n, alpha),
             "min_turns": settings.min_turns,
-            "n_symbols": trained.network.size.n_symbols,
+            "n_symbols": learned.network.n_symbols,
+            "featuriser": learned.featuriser.kind,
             "training": TrainingRecord(
                 corpus=corpus.raw.name,
-                runs=len(runs),
-                tasks=len({run.task for run in runs}),
-                failures=sum(not run.success for run in runs),
+                runs=learned.runs,
+                tasks=len(learned.tasks),
+                failures=learned.failures,
                 excluded_fold=settings.exclude_fold,
-                preset="default",
-                head="gru",
+                preset=settings.recipe.preset,
+                head=settings.recipe.head,
                 seed=settings.training.seed,
-                epochs=trained.epochs,
-                validation_auprc_h=trained.validation_auprc,
+                epochs=learned.epochs,
+                validation_auprc_h=learned.validation_auprc,
             ),
             "tasks": sorted(digest_task(task) for task in tasks),
         }

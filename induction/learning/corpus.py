@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from induction.learning.labelled import LabelledRun
 from monitors.adapter import Adapter
-from monitors.features.featuriser import Featuriser
-from monitors.features.ngrams import Vocabulary
-from monitors.features.shape import N_SHAPE, TURNS
+from monitors.features.protocol import TURNS, Featuriser
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class FeaturedRun:
     offsets: NDArray[np.int64]
     """[S + 1] where each raw step's rows start and end."""
     shape: NDArray[np.float32]
-    """[S, N_SHAPE]"""
+    """[S, n_shape]"""
     opens: NDArray[np.bool_]
     """[S] whether the raw step opens a turn."""
     turns: NDArray[np.int32]
@@ -50,9 +48,8 @@ class FeaturedRun:
         return ((self.last_turn - self.turns <= horizon) & (not self.success)).astype(np.float32)
 
 
-def featurise_runs(runs: Iterable[LabelledRun], adapter: Adapter, vocabulary: Vocabulary) -> Iterator[FeaturedRun]:
+def featurise_runs(runs: Iterable[LabelledRun], adapter: Adapter, featuriser: Featuriser) -> Iterator[FeaturedRun]:
     """Yield each run that has at least one raw step as arrays. One pass, one run in memory at a time."""
-    featuriser = Featuriser(vocabulary)
     for run in runs:
         if run.events:
             yield _featurise_run(run, adapter, featuriser)
@@ -61,7 +58,7 @@ def featurise_runs(runs: Iterable[LabelledRun], adapter: Adapter, vocabulary: Vo
 def _featurise_run(run: LabelledRun, adapter: Adapter, featuriser: Featuriser) -> FeaturedRun:
     memory = featuriser.initial_memory()
     rows, weights, turns, opens = [], [], [], []
-    shape = np.empty((len(run.events), N_SHAPE), np.float32)
+    shape = np.empty((len(run.events), featuriser.n_shape), np.float32)
     for index, event in enumerate(run.events):
         view, _ = adapter.view(event)
         step = featuriser.step(view, memory)

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from induction.errors import ParityError
-from induction.learning.network import MonitorNetwork
-from monitors.features.featuriser import FeatureBatch
-from monitors.features.shape import N_SHAPE
-from monitors.scorers.numpy_reference import NumpyScorer
+from induction.learning.reference import ReferenceScorer
+from induction.learning.step_network import StepNetwork
+from monitors.features.protocol import FeatureBatch
 from monitors.scorers.onnx_runtime import OnnxScorer
 from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
 
@@ -25,7 +24,7 @@ OPSET = 18
 
 
 class _OneStep(nn.Module):
-    def __init__(self, network: MonitorNetwork) -> None:
+    def __init__(self, network: StepNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -35,7 +34,7 @@ class _OneStep(nn.Module):
         return self.network.step(rows, weights, shape, opens, state)
 
 
-def export_graph(network: MonitorNetwork) -> bytes:
+def export_graph(network: StepNetwork) -> bytes:
     """Return the ONNX graph of one step with explicit state: dynamic batch B and row count L, float32, the same bytes
     for the same weights.
     """
@@ -76,7 +75,7 @@ def export_graph(network: MonitorNetwork) -> bytes:
     return graph
 
 
-def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps: int = 6) -> float:
+def check_parity(network: StepNetwork, graph: bytes, *, seed: int = 0, steps: int = 6) -> float:
     """Return the greatest difference between torch, ONNX Runtime and numpy over a few recurrent steps on fresh random
     inputs.
 
@@ -86,7 +85,7 @@ def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps:
         path = Path(folder) / "graph.onnx"
         path.write_bytes(graph)
         served = OnnxScorer(path, "cpu")
-    reference = NumpyScorer({name: value.numpy() for name, value in network.state_dict().items()})
+    reference = ReferenceScorer(graph)
     worst = 0.0
     state = np.zeros((7, network.state_size), np.float32)
     for index in range(steps):
@@ -109,15 +108,15 @@ def check_parity(network: MonitorNetwork, graph: bytes, *, seed: int = 0, steps:
 
 
 def _random_inputs(
-    network: MonitorNetwork, *, size: int, width: int, seed: int
+    network: StepNetwork, *, size: int, width: int, seed: int
 ) -> tuple[FeatureBatch, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     weights = rng.random((size, width), np.float32)
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     features = FeatureBatch(
-        rows=rng.integers(0, network.size.n_rows, (size, width)),
+        rows=rng.integers(0, network.n_rows, (size, width)),
         weights=weights,
-        shape=rng.normal(size=(size, N_SHAPE)).astype(np.float32),
+        shape=rng.normal(size=(size, network.n_shape)).astype(np.float32),
         opens=(np.arange(size) % 2 == 0).astype(np.float32),
     )
     return features, rng.normal(size=(size, network.state_size)).astype(np.float32)

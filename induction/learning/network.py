@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from induction.learning.batches import RunBatch
+from induction.learning.step_network import StepNetwork
 from monitors.features.shape import N_SHAPE
 
 
@@ -45,7 +46,7 @@ class Logits:
     """
 
 
-class MonitorNetwork(nn.Module):
+class MonitorNetwork(StepNetwork):
     """GRU monitor with learned event symbols."""
 
     shape_mean: Tensor
@@ -54,6 +55,8 @@ class MonitorNetwork(nn.Module):
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()
         self.size = size
+        self.n_rows, self.n_shape, self.n_symbols = size.n_rows, N_SHAPE, size.n_symbols
+        self.state_size = 2 * size.hidden + size.embedding
         self.embedding = nn.EmbeddingBag(size.n_rows, size.embedding, mode="sum")
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.register_buffer("shape_mean", torch.zeros(N_SHAPE))
@@ -104,11 +107,6 @@ class MonitorNetwork(nn.Module):
         # Not argmax: ONNX Runtime's CUDA kernel of it ends at opset 11, and the step would leave the GPU for it.
         symbol = symbols.topk(1).indices[:, 0]
         return logits.risk, logits.failure, symbol, torch.cat([before, last, turn], -1)
-
-    @property
-    def state_size(self) -> int:
-        """Floats of state a run."""
-        return 2 * self.size.hidden + self.size.embedding
 
     def _sum_open_turn(self, bags: Tensor, turn_start: Tensor) -> Tensor:
         # Sum over the raw steps of the open turn so far = running sum minus the running sum before the turn's first

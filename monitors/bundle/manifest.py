@@ -71,6 +71,7 @@ class Manifest(_Record):
     )
     min_turns: int = 0
     n_symbols: int
+    featuriser: str = Field("ngrams", description="How raw steps become the graph's inputs.")
     shape_version: int
     training: TrainingRecord
     calibration: CalibrationRecord

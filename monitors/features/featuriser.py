@@ -1,59 +1,33 @@
-"""From StepViews to a scorer's inputs: hashed n-grams of each raw step, run-shape numbers, and whether a turn opens."""
+"""Hashed n-grams of each raw step, run-shape numbers, and whether a turn opens."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitors.features.ngrams import MAX_WORDS, NGRAM_FIELDS, Vocabulary, weigh_ngrams
+from monitors.features.protocol import StepFeatures
 from monitors.features.shape import MEMORY_SIZE, N_SHAPE, update_memory, write_shape
 from monitors.stepview import StepView, to_text
 
 ERROR_STATUSES = frozenset({"error", "failed", "failure", "tool_error", "exception", "timeout", "denied", "invalid"})
-ROW_QUANTUM = 64
-"""Rows are padded to a multiple of this, so that ONNX Runtime sees few distinct shapes."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepFeatures:
-    """One raw step as numbers."""
+class NgramFeaturiser:
+    """Hashed word 1- and 2-grams of the raw step, and run-shape numbers from a memory of MEMORY_SIZE integers."""
 
-    rows: NDArray[np.int32]
-    """[n] rows of the vocabulary that occur in this raw step; a row repeats where several fields hold it."""
-    weights: NDArray[np.float32]
-    """[n] their weights, of length 1 for each field that has any."""
-    shape: NDArray[np.float32]
-    """[N_SHAPE] run-shape numbers after this raw step."""
-    opens: bool
-    """True if this raw step opens a turn."""
-    memory: NDArray[np.int64]
-    """[MEMORY_SIZE] the run's memory after this raw step."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureBatch:
-    """One raw step of each of B runs, as a scorer takes them."""
-
-    rows: NDArray[np.int64]
-    """[B, L] vocabulary rows, 0 where padded."""
-    weights: NDArray[np.float32]
-    """[B, L] weights, 0 where padded."""
-    shape: NDArray[np.float32]
-    """[B, N_SHAPE] run-shape numbers."""
-    opens: NDArray[np.float32]
-    """[B] 1 if the raw step opens a turn, else 0."""
-
-
-class Featuriser:
-    """Turns one raw step at a time into numbers; all that it remembers of a run is the memory that it is given and
-    gives back.
-    """
+    kind = "ngrams"
+    n_shape = N_SHAPE
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
+        self.n_rows = vocabulary.n_rows
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the vocabulary's arrays."""
+        return self.vocabulary.to_arrays()
 
     def initial_memory(self) -> NDArray[np.int64]:
         """Return the memory of a run without steps: int64 [MEMORY_SIZE]."""
@@ -81,17 +55,3 @@ def encode_fields(view: StepView) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     parts = [to_text(getattr(view, name)).encode("utf-8", "replace") for name in NGRAM_FIELDS]
     ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
     return np.frombuffer(b"".join(parts), np.uint8), ends
-
-
-def to_batch(features: Sequence[StepFeatures]) -> FeatureBatch:
-    """Return the padded arrays of several raw steps: L is the longest row list, rounded up to ROW_QUANTUM."""
-    longest = max((step.rows.size for step in features), default=0)
-    width = max(ROW_QUANTUM, -(-longest // ROW_QUANTUM) * ROW_QUANTUM)
-    rows = np.zeros((len(features), width), np.int64)
-    weights = np.zeros((len(features), width), np.float32)
-    for index, step in enumerate(features):
-        rows[index, : step.rows.size] = step.rows
-        weights[index, : step.weights.size] = step.weights
-    shape = np.stack([step.shape for step in features])
-    opens = np.array([step.opens for step in features], np.float32)
-    return FeatureBatch(rows, weights, shape, opens)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.errors import BundleError, MissingExtraError
-from monitors.features.featuriser import FeatureBatch
+from monitors.features.protocol import FeatureBatch
 from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
 
 _DEVICES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from monitors.features.featuriser import FeatureBatch
+from monitors.features.protocol import FeatureBatch
 
 INPUT_NAMES = ("rows", "weights", "shape", "opens", "state")
 OUTPUT_NAMES = ("risk_logit", "failure_logit", "symbol", "next_state")

@@ -11,6 +11,7 @@ from induction.learning.corpus import FeaturedRun, featurise_runs
 from induction.learning.vocabulary import fit_vocabulary
 from monitors import Monitor
 from monitors.adapter import compile_adapter
+from monitors.features.featuriser import NgramFeaturiser
 from tests.tiny_bundle import TinyBundle, TinyCorpus, labelled, shared_tiny_bundle, tiny_spec, write_corpus
 
 
@@ -37,7 +38,7 @@ def featurise(corpus: TinyCorpus) -> tuple[list[FeaturedRun], int]:
     """Return a corpus as arrays, and how many n-grams they know."""
     adapter = compile_adapter(tiny_spec())
     vocabulary = fit_vocabulary(labelled(corpus).runs(), adapter)
-    return list(featurise_runs(labelled(corpus).runs(), adapter, vocabulary)), vocabulary.n_rows
+    return list(featurise_runs(labelled(corpus).runs(), adapter, NgramFeaturiser(vocabulary))), vocabulary.n_rows
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from induction.errors import ParityError, TooFewRunsError
 from induction.learning import building
-from induction.learning.building import BundleSettings, Split, build_bundle
+from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.scoring import score_runs
+from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
 from monitors import Monitor
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY

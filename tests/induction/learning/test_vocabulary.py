@@ -10,7 +10,7 @@ import pytest
 from induction.learning.labelled import LabelledRun
 from induction.learning.vocabulary import fit_vocabulary
 from monitors.adapter import compile_adapter
-from monitors.features.featuriser import Featuriser
+from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.ngrams import Vocabulary
 from monitors.stepview import StepView
 from tests.tiny_bundle import tiny_spec
@@ -26,7 +26,7 @@ def runs_saying(texts_of_tasks: dict[str, list[str]]) -> list[LabelledRun]:
 
 
 def knows(vocabulary: Vocabulary, word: str) -> bool:
-    step = Featuriser(vocabulary).step(StepView(observation=word), np.zeros(62, np.int64))
+    step = NgramFeaturiser(vocabulary).step(StepView(observation=word), np.zeros(62, np.int64))
     return step.rows.size > 0
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitors.features.featuriser import Featuriser, encode_fields
+from monitors.features.featuriser import NgramFeaturiser, encode_fields
 from monitors.features.ngrams import MAX_WORDS, N_SLOTS, NGRAM_FIELDS, Vocabulary, hash_ngrams
 from monitors.stepview import StepView
 
@@ -81,7 +81,7 @@ def test_slots_are_those_of_the_reference(text: str, seed: int) -> None:
 def test_rows_and_weights_are_those_of_the_reference(view: StepView) -> None:
     kept = np.arange(0, N_SLOTS, 2, dtype=np.int32)
     vocabulary = Vocabulary.from_arrays(kept, FULL.idf[: kept.size])
-    featuriser = Featuriser(vocabulary)
+    featuriser = NgramFeaturiser(vocabulary)
     text, ends = encode_fields(view)
     fields = [text[start:end].tobytes() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     rows = {int(slot): row for row, slot in enumerate(kept)}
@@ -125,7 +125,7 @@ def test_a_step_with_every_field_over_the_bound_is_featurised() -> None:
     words = " ".join(f"w{number}" for number in range(MAX_WORDS + 500))
     view = StepView(observation=words, action=words, tool=words, args=words, result=words)
 
-    step = Featuriser(FULL).step(view, np.zeros(62, np.int64))
+    step = NgramFeaturiser(FULL).step(view, np.zeros(62, np.int64))
 
     assert step.rows.size <= len(NGRAM_FIELDS) * 2 * MAX_WORDS
     assert np.isfinite(step.weights).all()
@@ -133,7 +133,7 @@ def test_a_step_with_every_field_over_the_bound_is_featurised() -> None:
 
 @given(VIEWS)
 def test_the_weights_of_each_field_with_a_word_have_length_one(view: StepView) -> None:
-    step = Featuriser(FULL).step(view, np.zeros(62, np.int64))
+    step = NgramFeaturiser(FULL).step(view, np.zeros(62, np.int64))
     text, ends = encode_fields(view)
     fields = [text[start:end].tobytes() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     with_words = sum(bool(reference_slots(field, 0)) for field in fields)
@@ -146,7 +146,7 @@ def test_a_word_said_more_often_and_a_rarer_word_weigh_more() -> None:
     vocabulary = Vocabulary.from_arrays(np.array(slots, np.int32), np.array([1.0, 5.0], np.float32))
 
     def weights(text: str) -> dict[int, float]:
-        step = Featuriser(vocabulary).step(StepView(observation=text), np.zeros(62, np.int64))
+        step = NgramFeaturiser(vocabulary).step(StepView(observation=text), np.zeros(62, np.int64))
         return dict(zip(step.rows.tolist(), step.weights.tolist(), strict=True))
 
     assert weights("common rare") == pytest.approx({0: 1 / math.sqrt(26), 1: 5 / math.sqrt(26)})
@@ -156,7 +156,7 @@ def test_a_word_said_more_often_and_a_rarer_word_weigh_more() -> None:
 def test_unknown_words_give_nothing() -> None:
     vocabulary = Vocabulary.from_arrays(np.zeros(0, np.int32), np.zeros(0, np.float32))
 
-    assert Featuriser(vocabulary).step(StepView(action="hello"), np.zeros(62, np.int64)).rows.size == 0
+    assert NgramFeaturiser(vocabulary).step(StepView(action="hello"), np.zeros(62, np.int64)).rows.size == 0
 
 
 def test_a_vocabulary_comes_back_from_its_arrays() -> None:

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitors.adapter import compile_adapter
-from monitors.features.featuriser import Featuriser, StepFeatures, to_batch
+from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.ngrams import Vocabulary
+from monitors.features.protocol import StepFeatures, to_batch
 from monitors.features.shape import MEMORY_SIZE, N_SHAPE, RING, SHAPE_NAMES
 from monitors.stepview import StepView
 from tests.tiny_bundle import chat_run, tiny_spec
 
-FEATURISER = Featuriser(Vocabulary.from_arrays(np.arange(4, dtype=np.int32), np.ones(4, np.float32)))
+FEATURISER = NgramFeaturiser(Vocabulary.from_arrays(np.arange(4, dtype=np.int32), np.ones(4, np.float32)))
 
 
 def walk(views: list[StepView]) -> list[StepFeatures]:

@@ -11,13 +11,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from induction.learning.network import MonitorNetwork
+from induction.learning.reference import ReferenceScorer
 from monitors import Monitor
 from monitors.errors import BundleError, MissingExtraError
-from monitors.features.featuriser import FeatureBatch
+from monitors.features.protocol import FeatureBatch
 from monitors.features.shape import N_SHAPE
 from monitors.scorers import onnx_runtime
-from monitors.scorers.numpy_reference import NumpyScorer
 from monitors.scorers.onnx_runtime import OnnxScorer, check_one_runtime
 from tests.tiny_bundle import chat_run
 
@@ -33,11 +32,9 @@ def features(size: int, width: int = 9) -> FeatureBatch:
 
 
 @pytest.mark.parametrize(("size", "width"), [(1, 1), (1, 64), (3, 7), (200, 128)])
-def test_any_batch_and_any_number_of_rows_give_the_reference_scores(
-    graph: Path, network: MonitorNetwork, size: int, width: int
-) -> None:
+def test_any_batch_and_any_number_of_rows_give_the_reference_scores(graph: Path, size: int, width: int) -> None:
     scorer = OnnxScorer(graph, "cpu")
-    reference = NumpyScorer({name: value.numpy() for name, value in network.state_dict().items()})
+    reference = ReferenceScorer(graph.read_bytes())
     batch, state = (
         features(size, width),
         np.random.default_rng(1).normal(size=(size, scorer.state_size)).astype(np.float32),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from induction.benchmark.presets import DEFAULT, RAW_TEXT, to_preset_spec
+from induction.learning.presets import DEFAULT, RAW_TEXT, find_recipe
 from monitors.adapter import compile_adapter, parse_spec
 from monitors.adapter.spec import Cut
 from tests.tiny_bundle import RAW_SPEC, tiny_spec
@@ -17,11 +17,11 @@ CALLS = {
 
 
 def test_the_default_reads_as_induced() -> None:
-    assert to_preset_spec(tiny_spec(), DEFAULT) == tiny_spec()
+    assert find_recipe(DEFAULT).to_spec(tiny_spec()) == tiny_spec()
 
 
 def test_raw_text_shows_a_whole_raw_step_as_the_agents_action() -> None:
-    view, known = compile_adapter(to_preset_spec(tiny_spec(), RAW_TEXT)).view(CALLS)
+    view, known = compile_adapter(find_recipe(RAW_TEXT).to_spec(tiny_spec())).view(CALLS)
 
     assert known
     assert orjson.loads(view.action) == CALLS
@@ -29,7 +29,7 @@ def test_raw_text_shows_a_whole_raw_step_as_the_agents_action() -> None:
 
 
 def test_raw_text_counts_the_same_actions() -> None:
-    induced, raw_text = (compile_adapter(to_preset_spec(tiny_spec(), preset)) for preset in (DEFAULT, RAW_TEXT))
+    induced, raw_text = (compile_adapter(find_recipe(preset).to_spec(tiny_spec())) for preset in (DEFAULT, RAW_TEXT))
 
     for step in (CALLS, {"role": "assistant", "content": "hello"}, {"role": "tool", "content": "x"}, {"odd": 1}):
         assert raw_text.view(step)[0].actions == induced.view(step)[0].actions
@@ -37,7 +37,7 @@ def test_raw_text_counts_the_same_actions() -> None:
 
 def test_raw_text_cuts_what_the_adapter_cuts() -> None:
     spec = parse_spec(RAW_SPEC).model_copy(update={"cuts": (Cut(field="result", **{"from": "SCORE"}),)})
-    view, _ = compile_adapter(to_preset_spec(spec, RAW_TEXT)).view({"role": "tool", "content": "done SCORE 0.7"})
+    view, _ = compile_adapter(find_recipe(RAW_TEXT).to_spec(spec)).view({"role": "tool", "content": "done SCORE 0.7"})
 
     assert "0.7" not in view.observation
     assert "done" in view.observation

@@ -1,0 +1,29 @@
+"""The presets by name: what `forewarn train --preset` and `forewarn benchmark --preset` may ask for."""
+
+from __future__ import annotations
+
+from induction.learning.presets.default import DefaultRecipe
+from induction.learning.presets.raw_text import RawTextRecipe
+from induction.learning.recipe import Recipe
+
+DEFAULT = "default"
+RAW_TEXT = "raw-text"
+
+_RECIPES: tuple[Recipe, ...] = (DefaultRecipe(), RawTextRecipe(DefaultRecipe(), preset=RAW_TEXT))
+"""The first recipe of a preset has its usual head."""
+
+PRESETS = tuple(dict.fromkeys(recipe.preset for recipe in _RECIPES))
+
+
+def find_recipe(preset: str, head: str | None = None) -> Recipe:
+    """Return the recipe of a preset, with its usual head unless one is named.
+
+    Raises KeyError with what there is for a preset or head that is not known.
+    """
+    found = [recipe for recipe in _RECIPES if recipe.preset == preset]
+    if not found:
+        raise KeyError(f"{preset!r} is no preset; there are {', '.join(PRESETS)}")
+    for recipe in found:
+        if head in (None, recipe.head):
+            return recipe
+    raise KeyError(f"preset {preset!r} has no head {head!r}; there are {', '.join(recipe.head for recipe in found)}")
