@@ -37,9 +37,10 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
     current = sections.setdefault("", [])
     ended = False
     first: str | None = None
+    opens, ends_at_blank_line = blocks.opens, blocks.ends_at_blank_line
     for line in strip_terminal(text).splitlines():
-        opener = next((literal for literal in blocks.opens if line.startswith(literal)), None)
-        if opener is not None:
+        if line.startswith(opens):
+            opener = next(literal for literal in opens if line.startswith(literal))
             key = section_key(opener)
             first = key if first is None else first
             current = sections.setdefault(key, [])
@@ -48,8 +49,10 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
                 current = sections.setdefault(blocks.then[opener], [])
             ended = False
             continue
-        first = "" if first is None and line.strip() else first
-        ended = ended or (blocks.ends_at_blank_line and bool(current) and not line.strip())
+        if first is None and line.strip():
+            first = ""
+        if ends_at_blank_line:
+            ended = ended or (bool(current) and not line.strip())
         if not ended:
             current.append(line)
     read = {key: "\n".join(lines).strip() for key, lines in sections.items() if lines}

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
 
 from monitors.stepview import JsonValue
 
-Resolve = Callable[[JsonValue], list[JsonValue]]
+ABSENT: Final = object()
+"""What a single pointer gives where it names nothing: null is a value."""
+
+
+class Cutting(Protocol):
+    """What takes note that a list was longer than may be walked."""
+
+    truncated: bool
+
+
+class Resolve(Protocol):
+    """Gives every value that a pointer names in a document."""
+
+    def __call__(self, value: JsonValue, noted: Cutting | None = None, /) -> list[JsonValue]: ...
 
 
 def split_pointer(pointer: str) -> tuple[str, ...]:
@@ -25,40 +39,61 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
     """Return a function giving every value that the pointer names in a document, in document order; [] where it names
     none.
 
-    A `*` walks at most `max_items` items of a list; a digit segment indexes a list, and -1, which the RFC does not
-    have, is its last item. Wrong shapes give no value.
+    A `*` walks at most `max_items` items of a list, and takes note where there were more; a digit segment indexes a
+    list, and -1, which the RFC does not have, is its last item. Wrong shapes give no value.
     """
     segments = split_pointer(pointer)
     if "*" not in segments:
-        indexed = [(segment, _index(segment)) for segment in segments]
+        find = compile_single(segments)
 
-        def resolve_one(value: JsonValue) -> list[JsonValue]:
-            for segment, index in indexed:
-                if isinstance(value, dict):
-                    if segment not in value:
-                        return []
-                    value = value[segment]
-                elif isinstance(value, list) and index is not None and index < len(value) and value:
-                    value = value[index]
-                else:
-                    return []
-            return [value]
+        def resolve_one(value: JsonValue, noted: Cutting | None = None) -> list[JsonValue]:  # noqa: ARG001 - no list, no cut
+            found = find(value)
+            return [] if found is ABSENT else [found]
 
         return resolve_one
 
     star = segments.index("*")
     head = compile_pointer(join_pointer(segments[:star]), max_items)
-    tail = compile_pointer(join_pointer(segments[star + 1 :]), max_items)
+    rest = segments[star + 1 :]
+    tail = compile_pointer(join_pointer(rest), max_items)
 
-    def resolve_many(value: JsonValue) -> list[JsonValue]:
+    def resolve_many(value: JsonValue, noted: Cutting | None = None) -> list[JsonValue]:
         found: list[JsonValue] = []
-        for items in head(value):
+        for items in head(value, noted):
             if isinstance(items, list):
+                if noted is not None and len(items) > max_items:
+                    noted.truncated = True
                 for item in items[:max_items]:
-                    found.extend(tail(item))
+                    found.extend(tail(item, noted))
+        if noted is not None and len(found) > max_items:
+            noted.truncated = True
         return found[:max_items]
 
     return resolve_many
+
+
+def compile_single(segments: tuple[str, ...]) -> Callable[[JsonValue], Any]:
+    """Return a function giving the value at segments without `*`, or ABSENT."""
+    if not segments:
+        return lambda value: value
+    first = segments[0]
+    if len(segments) == 1 and _index(first) is None:
+        return lambda value: value.get(first, ABSENT) if isinstance(value, dict) else ABSENT
+    indexed = tuple((segment, _index(segment)) for segment in segments)
+
+    def find(value: JsonValue) -> Any:
+        for segment, index in indexed:
+            if isinstance(value, dict):
+                if segment not in value:
+                    return ABSENT
+                value = value[segment]
+            elif isinstance(value, list) and index is not None and index < len(value) and value:
+                value = value[index]
+            else:
+                return ABSENT
+        return value
+
+    return find
 
 
 def _index(segment: str) -> int | None:
@@ -78,7 +113,9 @@ def iter_items(pointer: str, max_items: int) -> tuple[Resolve, str]:
 
 def is_present(value: JsonValue) -> bool:
     """Return whether a value says anything: not null, not an empty text, list or object."""
-    return value not in (None, "", [], {})
+    if isinstance(value, str | list | dict):
+        return len(value) > 0
+    return value is not None
 
 
 def is_same(left: JsonValue, right: JsonValue) -> bool:
@@ -95,10 +132,30 @@ def compile_conditions(conditions: dict[str, list[JsonValue]], max_items: int) -
 
 def _compile_each(conditions: dict[str, list[JsonValue]], max_items: int) -> Iterator[Callable[[JsonValue], bool]]:
     for pointer, allowed in conditions.items():
-        resolve = compile_pointer(pointer, max_items)
-        if allowed:
-            yield lambda step, resolve=resolve, allowed=allowed: any(  # type: ignore[misc]
-                is_same(value, one) for value in resolve(step) for one in allowed
-            )
+        segments = split_pointer(pointer)
+        test = _compile_test(allowed)
+        if "*" not in segments:
+            yield _test_one(compile_single(segments), test)
         else:
-            yield lambda step, resolve=resolve: any(is_present(value) for value in resolve(step))  # type: ignore[misc]
+            yield _test_any(compile_pointer(pointer, max_items), test)
+
+
+def _compile_test(allowed: list[JsonValue]) -> Callable[[JsonValue], bool]:
+    if not allowed:
+        return is_present
+    if all(isinstance(one, str) for one in allowed):
+        texts = frozenset(allowed)
+        return lambda value: isinstance(value, str) and value in texts
+    return lambda value: any(is_same(value, one) for one in allowed)
+
+
+def _test_one(find: Callable[[JsonValue], Any], test: Callable[[JsonValue], bool]) -> Callable[[JsonValue], bool]:
+    def passes(step: JsonValue) -> bool:
+        found = find(step)
+        return found is not ABSENT and test(found)
+
+    return passes
+
+
+def _test_any(resolve: Resolve, test: Callable[[JsonValue], bool]) -> Callable[[JsonValue], bool]:
+    return lambda step: any(map(test, resolve(step)))

@@ -214,9 +214,10 @@ class Cut(_Part):
 class Limits(_Part):
     """Bounds on the work that one raw step may cause. What exceeds them is cut off, never refused."""
 
-    max_depth: int = Field(16, ge=1, le=64)
-    max_text_chars: int = Field(20_000, ge=100, le=1_000_000)
-    max_items: int = Field(64, ge=1, le=10_000)
+    max_depth: int = Field(16, ge=1, le=64, description="Objects and lists inside each other in one field.")
+    max_text_chars: int = Field(20_000, ge=100, le=1_000_000, description="Characters of one field.")
+    max_items: int = Field(64, ge=1, le=10_000, description="Items of one list, or entries of one object.")
+    max_values: int = Field(2_000, ge=1, le=100_000, description="Values of one field, at all depths together.")
 
 
 class AdapterSpec(_Part):

@@ -18,7 +18,8 @@ _SEQUENCE = re.compile(
     # Everything else after an escape, and an escape alone.
     r"|\x1b[ -/]{0,16}+[0-~]?"
 )
-_ODD = re.compile(r"[\x1b\x9b\x9d\x90\x98\x9e\x9f\r\x08]")
+_ODD = "\x1b\r\x08"
+_ODD_BEYOND_ASCII = "\x9b\x9d\x90\x98\x9e\x9f"
 
 
 def strip_terminal(text: str) -> str:
@@ -28,7 +29,8 @@ def strip_terminal(text: str) -> str:
     the marker that opens a block, the last is what is seen in the end. A backspace takes away the character before it.
     Text without any of these comes back as it is.
     """
-    if _ODD.search(text) is None:
+    # One character after another is sought much faster than a class of them.
+    if not any(char in text for char in (_ODD if text.isascii() else _ODD + _ODD_BEYOND_ASCII)):
         return text
     text = _SEQUENCE.sub("", text).replace("\r\n", "\n")
     if "\r" not in text and "\b" not in text:

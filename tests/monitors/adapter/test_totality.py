@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitors.adapter import compile_adapter, parse_spec
-from monitors.adapter.bounded import MAX_NODES
 from monitors.adapter.spans import flatten_spans, is_span_document
 from monitors.stepview import StepView, to_text
 
-MAX_CHARS, MAX_DEPTH, MAX_ITEMS = 300, 5, 4
+MAX_CHARS, MAX_DEPTH, MAX_ITEMS, MAX_VALUES = 300, 5, 4, 50
 ANY = [{"path": "/x"}, {"path": "/x/*"}, {"path": "/x/*/y", "decode": "json"}, {"path": ""}]
 GREEDY = compile_adapter(
     parse_spec(
@@ -49,7 +48,12 @@ GREEDY = compile_adapter(
             },
             "status": {"error_if": {"/x": [1, "bad", [1]]}, "error_text": ["boom"], "ok_if_result": True},
             "cuts": [{"field": "args", "from": "a"}],
-            "limits": {"max_depth": MAX_DEPTH, "max_text_chars": MAX_CHARS, "max_items": MAX_ITEMS},
+            "limits": {
+                "max_depth": MAX_DEPTH,
+                "max_text_chars": MAX_CHARS,
+                "max_items": MAX_ITEMS,
+                "max_values": MAX_VALUES,
+            },
         }
     )
 )
@@ -104,7 +108,7 @@ def assert_within_limits(view: StepView) -> None:
     for value in (view.args, view.result):
         # At the limit a container stays, empty; what several selectors give stands in one list more.
         assert depth_of(value) <= MAX_DEPTH + 2
-        assert nodes_of(value) <= 3 * MAX_ITEMS * (MAX_NODES + 1)
+        assert nodes_of(value) <= 3 * MAX_ITEMS * (MAX_VALUES + 1)
         assert widest(value) <= 4 * MAX_ITEMS
 
 
@@ -157,7 +161,12 @@ TEXT = compile_adapter(
                 ],
                 "otherwise": {"observation": [{"path": "/"}]},
             },
-            "limits": {"max_depth": MAX_DEPTH, "max_text_chars": MAX_CHARS, "max_items": MAX_ITEMS},
+            "limits": {
+                "max_depth": MAX_DEPTH,
+                "max_text_chars": MAX_CHARS,
+                "max_items": MAX_ITEMS,
+                "max_values": MAX_VALUES,
+            },
         }
     )
 )
