@@ -47,6 +47,10 @@ class Verdict:
     view: StepView
     known: bool
     """False if no case of the adapter matched the raw step."""
+    case: int | None = None
+    """The number of the case that read the raw step; None for an unknown one, and for the start of a run."""
+    truncated: bool = False
+    """Whether a limit of the adapter cut something off."""
 
 
 class Monitor:
@@ -118,13 +122,13 @@ class Monitor:
         """
         if not raw_steps:
             return []
-        views = [self.adapter.view(raw_step) for raw_step in raw_steps]
-        features = [self.featuriser.step(view, run.memory) for (view, _), run in zip(views, states, strict=True)]
+        readings = [self.adapter.read(raw_step) for raw_step in raw_steps]
+        features = [self.featuriser.step(one.view, run.memory) for one, run in zip(readings, states, strict=True)]
         scores = self.scorer.step(to_batch(features), np.stack([run.state for run in states]))
         risks = self.manifest.calibration.risk.to_probability(scores.risk_logit)
         failures = self.manifest.calibration.failure.to_probability(scores.failure_logit)
         results = []
-        for index, (view, known) in enumerate(views):
+        for index, reading in enumerate(readings):
             turn = int(features[index].memory[TURNS])
             score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
             before = states[index].standing
@@ -142,8 +146,10 @@ class Monitor:
                 int(scores.symbol[index]),
                 "warning" if standing.warning else "ok",
                 alert,
-                view,
-                known,
+                reading.view,
+                reading.known,
+                reading.case,
+                reading.truncated,
             )
             results.append((RunState(features[index].memory, scores.state[index].copy(), standing), verdict))
         return results

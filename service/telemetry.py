@@ -15,6 +15,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from monitors.adapter.coverage import FIELDS, FILLED_COUNTER, STEPS_COUNTER, TRUNCATED_COUNTER, Coverage
+
 MULTIPROC = "PROMETHEUS_MULTIPROC_DIR"
 _LATENCY = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
@@ -49,6 +51,21 @@ class WorkerMetrics:
             ["monitor", "device", "known"],
             registry=registry,
         )
+        self.adapter_steps = Counter(
+            STEPS_COUNTER,
+            'Raw steps by monitor and by the case of its adapter that read them ("unknown": none did).',
+            ["monitor", "case"],
+            registry=registry,
+        )
+        self.adapter_filled = Counter(
+            FILLED_COUNTER, "Raw steps that filled a field of the StepView.", ["monitor", "field"], registry=registry
+        )
+        self.adapter_truncated = Counter(
+            TRUNCATED_COUNTER,
+            "Raw steps of which a limit of the adapter cut something off.",
+            ["monitor"],
+            registry=registry,
+        )
         self.batch_steps = Histogram("forewarn_batch_steps", "Steps of one batch.", buckets=_SIZES, registry=registry)
         self.event_to_score_seconds = Histogram(
             "forewarn_event_to_score_seconds",
@@ -64,6 +81,14 @@ class WorkerMetrics:
         self.lost = Counter(
             "forewarn_partitions_lost", "Partitions given up because a lease, or Redis, was lost.", registry=registry
         )
+
+    def count_coverage(self, monitor_id: str, coverage: Coverage) -> None:
+        """Add what a monitor's adapter made of a batch. A new monitor's fields all appear at once, at 0 if need be."""
+        for case, steps in coverage.by_case().items():
+            self.adapter_steps.labels(monitor_id, case).inc(steps)
+        for name, filled in zip(FIELDS, coverage.filled, strict=True):
+            self.adapter_filled.labels(monitor_id, name).inc(filled)
+        self.adapter_truncated.labels(monitor_id).inc(coverage.truncated)
 
 
 class _Gauges(Collector):

@@ -194,6 +194,13 @@ def _print_fit(fit: Fit) -> None:
         table.add_row(f"{case.number}: {when}", str(case.steps), share, "\n".join(fills) if case.steps else "–")
     console.print(table)
     console.print("  ".join(f"{name} {fill:.0%}" for name, fill in fit.fills.items()))
+    cost = fit.cost
+    console.print(
+        f"{cost.p50_us:.0f} µs a raw step (p99 {cost.p99_us:.0f}), {cost.p50_us_per_2kb:.0f} µs per 2 KB "
+        f"(p99 {cost.p99_us_per_2kb:.0f}), on one core"
+    )
+    if fit.truncated:
+        console.print(f"  [yellow]{fit.truncated:.1%} of the raw steps were cut to the adapter's limits[/]")
     for shape, count in fit.unknown_shapes:
         console.print(f"  [yellow]not known, {count} times: {escape(shape)}[/]")
     if fit.skipped:

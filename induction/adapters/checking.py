@@ -18,15 +18,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from induction.adapters.costing import Cost, Stopwatch
 from induction.reading.files import ReadFault
 from induction.reading.runs import read_runs
 from monitors.adapter.bounded import bound_text
-from monitors.adapter.compiled import Adapter, compile_adapter
+from monitors.adapter.compiled import compile_adapter
+from monitors.adapter.coverage import FIELDS, Coverage
 from monitors.adapter.pointers import is_present
 from monitors.adapter.spec import AdapterSpec, Selector
 from monitors.stepview import JsonValue, StepView
 
-FIELDS = ("observation", "action", "tool", "args", "result", "status", "metadata")
 SURE_FIELDS = ("observation", "action", "tool", "args", "result")
 MIN_UNFILLED = 100
 MIN_EXPECTED = 30
@@ -53,18 +54,22 @@ class CaseFit:
 class Fit:
     """How far an adapter fits: shares of raw steps, 0 … 1, and what does not fit.
 
-    `unknown_shapes` are the commonest raw steps that no case knows, as their keys, with counts; `skipped` names
-    files in which no run could be read.
+    `truncated` is the share of which a limit of the adapter cut something off; `unknown_shapes` are the commonest raw
+    steps that no case knows, as their keys, with counts; `skipped` names files in which no run could be read;
+    `counters` are today's counts under the names that the service exports them by.
     """
 
     runs: int
     steps: int
     known: float
     fitting: float
+    truncated: float
     fills: dict[str, float]
     cases: tuple[CaseFit, ...]
     unknown_shapes: tuple[tuple[str, int], ...]
     skipped: tuple[ReadFault, ...]
+    cost: Cost
+    counters: dict[str, dict[str, int] | int]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
@@ -86,17 +91,20 @@ def check_adapter(
     today = _count(raw, spec, on_file)
     lost = _find_lost(spec, today, then)
     cases = tuple(_judge_case(number, spec, lost, today, then) for number in range(len(spec.event.cases)))
-    total = max(1, today.steps)
-    filled = sum((tally.filled for tally in (*today.cases, today.unknown)), Counter[str]())
+    coverage = today.coverage
+    total = max(1, coverage.steps)
     return Fit(
         runs=today.runs,
-        steps=today.steps,
-        known=sum(case.steps for case in cases) / total,
+        steps=coverage.steps,
+        known=coverage.known,
         fitting=sum(case.fitting for case in cases) / total,
-        fills={name: filled[name] / total for name in FIELDS},
+        truncated=coverage.truncated / total,
+        fills=coverage.fills,
         cases=cases,
         unknown_shapes=tuple(today.shapes.most_common(SHOWN_SHAPES)),
         skipped=tuple(today.faults),
+        cost=today.stopwatch.cost(),
+        counters=coverage.to_counters(),
     )
 
 
@@ -113,33 +121,29 @@ class _Tally:
 @dataclass(slots=True)
 class _Count:
     cases: list[_Tally]
-    unknown: _Tally = field(default_factory=_Tally)
+    stopwatch: Stopwatch
+    coverage: Coverage = field(default_factory=Coverage)
     runs: int = 0
-    steps: int = 0
     shapes: Counter[str] = field(default_factory=Counter)
     faults: list[ReadFault] = field(default_factory=list)
 
 
 def _count(raw: Path, spec: AdapterSpec, on_file: Callable[[int, int], None] | None) -> _Count:
-    adapter = compile_adapter(spec)
-    count = _Count([_Tally() for _ in spec.event.cases])
+    count = _Count([_Tally() for _ in spec.event.cases], Stopwatch(compile_adapter(spec)))
     for run in read_runs(raw, spec, on_fault=count.faults.append, on_file=on_file):
         count.runs += 1
         for raw_step in run.events:
-            _count_step(count, adapter, raw_step)
+            _count_step(count, raw_step)
     return count
 
 
-def _count_step(count: _Count, adapter: Adapter, raw_step: JsonValue) -> None:
-    view, known = adapter.view(raw_step)
-    number = adapter.case_of(raw_step)
-    if number is None and known:
-        return  # the start of a run, which the adapter makes itself
-    count.steps += 1
-    if number is not None:
-        count.cases[number].add(view)
+def _count_step(count: _Count, raw_step: JsonValue) -> None:
+    reading = count.stopwatch.read(raw_step)
+    count.coverage.add_reading(reading)
+    if reading.case is not None:
+        count.cases[reading.case].add(reading.view)
+    if reading.known:
         return
-    count.unknown.add(view)
     shape = _shape(raw_step)
     if shape in count.shapes or len(count.shapes) < MAX_SHAPES:
         count.shapes[shape] += 1

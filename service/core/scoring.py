@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from monitors.adapter.coverage import Coverage
 from service.errors import NotFound
 from service.ports import LiveMonitor
 from service.records import Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord
@@ -63,6 +64,8 @@ class ScoredBatch:
     parked: list[ParkedEntry] = field(default_factory=list)
     known: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     """Steps scored by (monitor, device, known to the adapter)."""
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    """What each monitor's adapter made of its steps."""
 
 
 def score_batch(
@@ -128,7 +131,9 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
                 f"the monitor gave score {verdict.score}, risk {verdict.risk}, "
                 f"failure probability {verdict.failure_probability}"
             )
+    coverage = batch.coverage.setdefault(monitor.monitor_id, Coverage())
     for entry, (state, verdict) in zip(entries, results, strict=True):
+        coverage.add(verdict.view, verdict.case, verdict.known, verdict.truncated)
         run = batch.runs[entry.ref]
         run.memory = RunMemory(
             monitor.monitor_id, state, next_summary(run.memory.summary, entry.position, verdict, now_ms)

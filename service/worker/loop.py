@@ -193,6 +193,8 @@ class ScoringLoop:
         metrics.batch_steps.observe(len(ready.entries))
         for (monitor_id, where, known), steps in ready.batch.known.items():
             metrics.scored.labels(monitor_id, where, "yes" if known else "no").inc(steps)
+        for monitor_id, coverage in ready.batch.coverage.items():
+            metrics.count_coverage(monitor_id, coverage)
         for ref, opened in notes.items():
             metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id).inc(len(opened))
         for parked in ready.batch.parked:

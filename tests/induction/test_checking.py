@@ -118,3 +118,18 @@ def test_runs_that_stand_elsewhere_now_are_no_fit_at_all(tmp_path: Path, spec: A
     fit = check_adapter(tmp_path / "raw", spec)
     assert (fit.steps, fit.fitting) == (0, 0.0)
     assert [fault.file for fault in fit.skipped] == ["run.json"]
+
+
+def test_what_limits_cut_off_and_what_reading_costs_is_told(tmp_path: Path, spec: AdapterSpec) -> None:
+    steps = [*usual(20), *({"kind": "answer", "text": "long " * 5_000} for _ in range(10))]
+    fit = check_adapter(write(tmp_path / "raw", steps), spec)
+    assert (fit.truncated, fit.fitting) == (0.2, 1.0)
+    assert fit.cost.steps == 50
+    assert 0 < fit.cost.p50_us <= fit.cost.p99_us
+    assert 0 < fit.cost.p50_us_per_2kb <= fit.cost.p99_us_per_2kb <= fit.cost.p99_us
+
+
+def test_the_counts_have_the_names_that_the_service_exports_them_by(tmp_path: Path, spec: AdapterSpec) -> None:
+    fit = check_adapter(write(tmp_path / "raw", [*usual(3), {"kind": "odd"}]), spec)
+    assert fit.counters["forewarn_adapter_steps_total"] == {"0": 3, "1": 3, "unknown": 1}
+    assert fit.to_dict()["counters"]["forewarn_adapter_fields_filled_total"]["result"] == 3

@@ -25,7 +25,7 @@ THRESHOLD = 2.0
 
 class FakeMonitor:
     """Fits `ports.LiveMonitor`. A step {"bad": n} adds n to the score; {"explode": true} raises; {"die": true} kills
-    the process."""
+    the process; {"odd": true} is of no known kind, of {"long": true} something was cut off."""
 
     device = "cpu"
 
@@ -59,8 +59,11 @@ class FakeMonitor:
         state = RunState(np.array([turn, mixed], np.int64), np.array([level], np.float32), standing)
         view = StepView(action=str(step.get("text", "")), actions=1)
         symbol = mixed % 7
+        known = "odd" not in step
+        warning = "warning" if standing.warning else "ok"
+        case = 0 if known else None
         return state, Verdict(
-            turn, risk, risk, score, symbol, "warning" if standing.warning else "ok", alert, view, "odd" not in step
+            turn, risk, risk, score, symbol, warning, alert, view, known, case, bool(step.get("long"))
         )
 
 

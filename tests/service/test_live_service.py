@@ -19,7 +19,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from monitors.adapter.coverage import Coverage
 from monitors.monitor import Monitor
 from monitors.stepview import JsonValue
 from service.redis_log.embedded import EmbeddedRedis, find_server
@@ -178,6 +180,35 @@ def test_metrics_of_all_processes_come_together(service: Service) -> None:
     assert "forewarn_steps_accepted_total" in text
     assert "forewarn_event_to_score_seconds_bucket" in text
     assert 'forewarn_steps_scored_total{device="cpu"' in text
+
+
+def test_the_coverage_counters_are_those_of_the_adapter_over_the_same_steps(service: Service, tiny: TinyBundle) -> None:
+    strange = [{"kind": "nothing that the adapter knows"}, {"role": "user", "content": "x" * 50_000}]
+    raw_steps = [*tiny.corpus.runs[1], *strange]
+    coverage, adapter = Coverage(), Monitor.read(tiny.path).adapter
+    for raw_step in raw_steps:
+        coverage.add_reading(adapter.read(raw_step))
+    before = adapter_counters(service)
+    for raw_step in raw_steps:
+        service.http.post("/v1/runs/covered/steps?wait=score", json=raw_step)
+    after = adapter_counters(service)
+    expected = {
+        (name, label): count
+        for name, counts in coverage.to_counters().items()
+        for label, count in (counts if isinstance(counts, dict) else {"": counts}).items()
+    }
+    assert {key: count - before.get(key, 0) for key, count in after.items()} == dict.fromkeys(after, 0) | expected
+    assert coverage.unknown == coverage.truncated == 1
+
+
+def adapter_counters(service: Service) -> dict[tuple[str, str], float]:
+    """The exported counters of the one adapter, by name and by the label beside the monitor's."""
+    return {
+        (sample.name, sample.labels.get("case") or sample.labels.get("field") or ""): sample.value
+        for family in text_string_to_metric_families(service.http.get("/metrics").text)
+        for sample in family.samples
+        if sample.name.startswith("forewarn_adapter_") and sample.name.endswith("_total")
+    }
 
 
 def test_no_process_of_the_service_holds_torch_and_the_api_no_numba(service: Service) -> None:
