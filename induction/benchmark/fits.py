@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import orjson
 
 from induction.learning.building import BundleSettings, build_bundle
-from induction.learning.labelled import LabelledCorpus
+from induction.learning.labelled import N_FOLDS, LabelledCorpus, LabelledRun
 from induction.learning.presets import find_recipe
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.training import EpochReport, TrainingSettings
@@ -22,18 +23,37 @@ from monitors.monitor import Monitor
 
 @dataclass(frozen=True, slots=True)
 class FitKey:
-    """Which fit: the test fold of one split of one corpus, for one preset and seed."""
+    """Which fit: the test fold of one split of one corpus, for one preset with one head, a seed and a share of the
+    training data.
+    """
 
     corpus: str
     split: str
     preset: str
+    head: str
     seed: int
     fold: int
+    share: float = 1.0
+    """Of the training tasks (of the training runs where tasks repeat); below 1 for a learning curve."""
+
+    @property
+    def name(self) -> str:
+        """What people and its file call it."""
+        part = "" if self.share == 1.0 else f".share{self.share:g}"
+        return f"{self.corpus}.{self.split}.{self.preset}.{self.head}{part}.seed{self.seed}.fold{self.fold}"
 
     @property
     def file(self) -> str:
         """The name of its file."""
-        return f"{self.corpus}.{self.split}.{self.preset}.seed{self.seed}.fold{self.fold}.json"
+        return f"{self.name}.json"
+
+    def uses(self, run: LabelledRun) -> bool:
+        """Return whether the fit sees a run at all: of its training folds only the share."""
+        if self.share == 1.0 or run.fold in (self.fold, (self.fold + 1) % N_FOLDS):
+            return True
+        text = f"share:{self.seed}:{run.task if self.split == 'new' else run.run}"
+        place = int(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8], 16) / 2**32
+        return place < self.share
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +64,7 @@ class Fit:
     runs: list[ScoredRun]
     success_maxima: list[float]
     success_turns: list[int]
+    training_runs: int = 0
 
 
 class _Stages:
@@ -59,15 +80,17 @@ class _Stages:
 
 def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable[[str], None]) -> Fit:
     """Train, calibrate and score. Deterministic for a key."""
-    corpus = LabelledCorpus(raw, spec, outcomes, split=key.split)
-    settings = BundleSettings(TrainingSettings(seed=key.seed), find_recipe(key.preset), exclude_fold=key.fold)
+    corpus = LabelledCorpus(raw, spec, outcomes, split=key.split, among=key.uses)
+    recipe = find_recipe(key.preset, key.head)
+    settings = BundleSettings(TrainingSettings(seed=key.seed), recipe, exclude_fold=key.fold)
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         manifest = build_bundle(corpus, settings, bundle, _Stages(say))
         monitor = Monitor.read(bundle, device="cpu")
         say("Scoring the test fold")
         runs = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == key.fold)))
-    return Fit(key, runs, manifest.calibration.success_maxima, manifest.calibration.success_turns)
+    calibration = manifest.calibration
+    return Fit(key, runs, calibration.success_maxima, calibration.success_turns, manifest.training.runs)
 
 
 def write_fit(found: Fit, folder: Path) -> None:
@@ -86,7 +109,7 @@ def read_fit(key: FitKey, folder: Path) -> Fit | None:
     except FileNotFoundError:
         return None
     runs = [ScoredRun(**{name: _from_plain(name, value) for name, value in run.items()}) for run in record["runs"]]
-    return Fit(key, runs, record["success_maxima"], record["success_turns"])
+    return Fit(key, runs, record["success_maxima"], record["success_turns"], record["training_runs"])
 
 
 _TYPES = {

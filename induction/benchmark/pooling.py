@@ -1,96 +1,78 @@
-"""Figures of one preset and seed over all folds of a corpus: pooled where folds share a scale, else averaged."""
+"""The fits of one preset and seed as one sample: test runs of all folds, each with its fold's thresholds; floors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from induction.benchmark.fits import Fit
-from induction.evaluation.metrics import (
-    ALPHAS,
-    alert_metrics,
-    failure_metrics,
-    rank_metrics,
+from induction.evaluation.sample import (
+    Sample,
+    to_base_rate,
+    to_near_end_oracle,
+    to_outcome_oracle,
+    to_sample,
+    to_step_index,
     to_turn_table,
 )
-from induction.learning.scoring import ScoredRun
-from monitors.conformal import conformal_threshold
+from induction.learning.labelled import N_FOLDS
 
-DRAWS = 200
+BASE_RATE, STEP_INDEX, NEAR_END, OUTCOME = "base-rate", "step-index", "near-end-oracle", "outcome-oracle"
+FLOORS = (BASE_RATE, STEP_INDEX, NEAR_END, OUTCOME)
+HORIZON = 3
 
 
-def pool_figures(fits: Sequence[Fit], horizon: int = 3) -> dict[str, float]:
-    """Return the protocol's figures.
+def pool(fits: Sequence[Fit], agents: Mapping[str, str] | None = None, horizon: int = HORIZON) -> Sample:
+    """Return the test runs of all fits in one order, that of folds and run ids, whoever scored them."""
+    runs, folds = [], []
+    for number, fit in enumerate(fits):
+        runs.extend(sorted(fit.runs, key=lambda run: run.run))
+        folds.extend([number] * len(fit.runs))
+    return to_sample(runs, horizon, [fit.success_maxima for fit in fits], folds, agents)
 
-    Ranks are of calibrated risks, pooled over the folds' test turns; auroc_fail_k and ap_fail_k are the mean of the
-    folds that have enough runs of either outcome; alerts are counted over all test runs, each with its fold's
-    threshold.
+
+def pool_fold(fit: Fit, agents: Mapping[str, str] | None = None, horizon: int = HORIZON) -> Sample:
+    """Return the test runs of one fit."""
+    return pool([fit], agents, horizon)
+
+
+def to_floors(sample: Sample, fits: Sequence[Fit]) -> dict[str, Callable[[], Sample]]:
+    """Return how to make each floor of the pooled sample.
+
+    The base rate of a fold is that of its calibration runs: the test runs of the next fold.
     """
-    return _figures([(fit.runs, fit) for fit in fits], horizon)
-
-
-def pool_intervals(
-    fits: Sequence[Fit], horizon: int = 3, draws: int = DRAWS, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """Return the 95 % interval of each figure: whole tasks drawn with replacement, within their folds."""
-    rng = np.random.default_rng(seed)
-    by_task: list[dict[str, list[ScoredRun]]] = []
-    for fit in fits:
-        groups: dict[str, list[ScoredRun]] = {}
-        for run in fit.runs:
-            groups.setdefault(run.task, []).append(run)
-        by_task.append(groups)
-    drawn: dict[str, list[float]] = {}
-    for _ in range(draws):
-        parts = []
-        for fit, groups in zip(fits, by_task, strict=True):
-            tasks = list(groups.values())
-            parts.append(([run for place in rng.integers(0, len(tasks), len(tasks)) for run in tasks[place]], fit))
-        for name, value in _figures(parts, horizon).items():
-            drawn.setdefault(name, []).append(value)
     return {
-        name: (float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)))
-        for name, values in drawn.items()
-        if len(values) >= draws // 2
+        BASE_RATE: lambda: to_base_rate(sample, calibration_rates(fits, sample.horizon)),
+        STEP_INDEX: lambda: to_step_index(sample, [fit.success_turns for fit in fits]),
+        NEAR_END: lambda: to_near_end_oracle(sample),
+        OUTCOME: lambda: to_outcome_oracle(sample),
     }
 
 
-def step_index_figures(fits: Sequence[Fit], horizon: int = 3) -> dict[str, float]:
-    """Return the floor: the same figures with the turn index as score and as alert statistic."""
-    clocks = [
-        Fit(
-            fit.key,
-            [_to_clock(run) for run in fit.runs],
-            [float(turns) for turns in fit.success_turns],
-            fit.success_turns,
-        )
-        for fit in fits
-    ]
-    figures = _figures([(fit.runs, fit) for fit in clocks], horizon)
-    figures.pop("ece_h3", None)
-    return figures
+def calibration_rates(fits: Sequence[Fit], horizon: int) -> list[float]:
+    """Return per fit the share of turns with the label in its calibration fold, as seen when that fold was tested."""
+    by_fold = {fit.key.fold: fit for fit in fits}
+    rates = []
+    for fit in fits:
+        label = to_turn_table(by_fold[(fit.key.fold + 1) % N_FOLDS].runs, horizon).label
+        rates.append(float(label.mean()) if label.size else 0.0)
+    return rates
 
 
-def _figures(parts: Sequence[tuple[list[ScoredRun], Fit]], horizon: int) -> dict[str, float]:
-    runs = [run for part, _ in parts for run in part]
-    table = to_turn_table(runs, horizon)
-    risk = np.array([runs[run].risk[place] for run, place in zip(table.run, table.place, strict=True)])
-    figures = rank_metrics(table, risk, np.clip(risk, 0.0, 1.0))
-    within: dict[str, list[float]] = {}
-    for part, _ in parts:
-        own = to_turn_table(part, horizon)
-        score = np.array([part[run].score[place] for run, place in zip(own.run, own.place, strict=True)])
-        for name, value in failure_metrics(part, own, score).items():
-            within.setdefault(name, []).append(value)
-    figures.update({name: float(np.mean(values)) for name, values in within.items()})
-    for alpha in ALPHAS:
-        # Each run's score above its own fold's threshold: then one threshold, zero, serves all.
-        above = [run.score - conformal_threshold(fit.success_maxima, alpha) for part, fit in parts for run in part]
-        figures.update({f"{name}@{alpha:.2f}": value for name, value in alert_metrics(runs, above, 0.0).items()})
-    return {name: float(value) for name, value in figures.items()}
+def calibration_tasks(fits: Sequence[Fit]) -> list[int]:
+    """Return per fit how many tasks its threshold rests on."""
+    by_fold = {fit.key.fold: fit for fit in fits}
+    return [len({run.task for run in by_fold[(fit.key.fold + 1) % N_FOLDS].runs}) for fit in fits]
 
 
-def _to_clock(run: ScoredRun) -> ScoredRun:
-    turns = run.turns.astype(np.float64)
-    return ScoredRun(run.run, run.task, run.success, run.turns, run.actions, run.answered, turns, turns, turns)
+def describe(sample: Sample, fits: Sequence[Fit]) -> dict[str, float]:
+    """Return counts: runs, tasks, turns, failures, base_rate_h3, and what thresholds rest on (means over folds)."""
+    return {
+        "runs": float(len(sample.runs)),
+        "tasks": float(np.unique(sample.task).size),
+        "turns": float(sample.table.turn.size),
+        "failures": float(sample.failed.sum()),
+        "base_rate_h3": float(sample.table.label.mean()),
+        "calibration_successes": float(np.mean([len(fit.success_maxima) for fit in fits])),
+    }

@@ -9,11 +9,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
+from induction.evaluation.alerting import alert_metrics_at, equal_far_curve
 from induction.evaluation.evaluating import Evaluation
-from induction.evaluation.metrics import alert_metrics
+from induction.evaluation.sample import to_step_index
 from induction.learning.scoring import ScoredRun
 
 INK, ACCENT, MUTED, WARN = "#1f2933", "#0b6e99", "#9aa5b1", "#b3541e"
@@ -24,13 +24,15 @@ def draw_precision_recall(evaluation: Evaluation) -> str:
 
     Empty where no turn, or every turn, has the label: there is nothing to rank.
     """
-    table, runs = evaluation.table, evaluation.runs
+    sample, table = evaluation.sample, evaluation.sample.table
     if not 0 < table.label.sum() < table.label.size:
         return ""
-    risk = np.array([runs[run].risk[place] for run, place in zip(table.run, table.place, strict=True)])
 
     def draw(axes: Axes) -> None:
-        for score, label, colour in ((risk, "monitor", ACCENT), (table.turn.astype(float), "step index alone", MUTED)):
+        for score, label, colour in (
+            (sample.risk, "monitor", ACCENT),
+            (table.turn.astype(float), "step index alone", MUTED),
+        ):
             precision, recall, _ = precision_recall_curve(table.label, score)
             axes.step(recall, precision, where="post", color=colour, label=label, linewidth=1.8)
         axes.axhline(float(table.label.mean()), color=WARN, linestyle=":", label="base rate")
@@ -46,22 +48,17 @@ def draw_recall_against_false_alarms(
     """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served
     one marked.
     """
-    runs = evaluation.runs
-
-    def curve(scores: list[NDArray[np.float64]]) -> tuple[list[float], list[float]]:
-        candidates = np.quantile(np.concatenate([score.max(keepdims=True) for score in scores]), np.linspace(0, 1, 60))
-        points = sorted(
-            (found["far"], found["recall"]) for found in (alert_metrics(runs, scores, float(one)) for one in candidates)
-        )
-        return [far for far, _ in points], [recall for _, recall in points]
+    sample = evaluation.sample
+    clock = to_step_index(sample, [[] for _ in sample.success_maxima])
+    everybody = np.ones((1, len(sample.runs)))
+    grid = np.linspace(0, 1, 101).tolist()
 
     def draw(axes: Axes) -> None:
-        axes.plot(*curve([run.score for run in runs]), color=ACCENT, label="monitor", linewidth=1.8)
-        axes.plot(
-            *curve([run.turns.astype(np.float64) for run in runs]), color=MUTED, label="step index alone", linewidth=1.8
-        )
+        for scored, label, colour in ((sample, "monitor", ACCENT), (clock, "step index alone", MUTED)):
+            recall, _ = equal_far_curve(scored, everybody, grid)
+            axes.plot(grid, recall[:, 0], color=colour, label=label, linewidth=1.8)
         if threshold is not None:
-            served = alert_metrics(runs, [run.score for run in runs], threshold)
+            served = alert_metrics_at(sample, everybody, threshold)
             axes.plot(served["far"], served["recall"], "o", color=WARN, label="served threshold", markersize=7)
         axes.set(
             xlabel="false alarms (share of successful runs)",
@@ -71,7 +68,7 @@ def draw_recall_against_false_alarms(
         )
         axes.legend(frameon=False, loc="lower right")
 
-    has_both = 0 < sum(run.success for run in runs) < len(runs) and len(success_maxima) > 0
+    has_both = sample.failed.any() and not sample.failed.all() and len(success_maxima) > 0
     return _to_svg(draw) if has_both else ""
 
 

@@ -38,6 +38,8 @@ class LabelledCorpus:
     outcomes: Path | None
     split: str = "new"
     """"new": folds by task, so that a test asks about tasks never seen; "known": folds by run, tasks repeat."""
+    among: Callable[[LabelledRun], bool] | None = None
+    """Which runs there are at all, for who asks what fewer of them would teach; all if left out."""
 
     def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
         """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they
@@ -52,7 +54,9 @@ class LabelledCorpus:
             labelled = _label(raw_run, table, self.split)
             if labelled is not None:
                 matched += 1
-                if keep is None or keep(labelled.task, labelled.fold):
+                if (self.among is None or self.among(labelled)) and (
+                    keep is None or keep(labelled.task, labelled.fold)
+                ):
                     yield labelled
         if not matched:
             where = f"the rows of {self.outcomes}" if self.outcomes else "an outcome in the trace: give --outcomes FILE"

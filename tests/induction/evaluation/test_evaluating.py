@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,7 @@ import orjson
 import pytest
 
 from induction.errors import KnownTasksError, NoRunsError
-from induction.evaluation import evaluating
 from induction.evaluation.evaluating import Evaluation, evaluate
-from induction.evaluation.metrics import bootstrap_over_tasks
 from induction.evaluation.scores_file import write_scores
 from induction.learning.labelled import LabelledCorpus
 from monitors import Monitor
@@ -25,19 +22,13 @@ def test_tasks_of_training_or_calibration_are_refused(monitor: Monitor, tiny: Ti
         evaluate(monitor, labelled(tiny.corpus), None)
 
 
-@pytest.fixture
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Intervals are not what these tests look at: ten draws do."""
-    monkeypatch.setattr(evaluating, "bootstrap_over_tasks", partial(bootstrap_over_tasks, draws=10))
-
-
-def test_known_tasks_are_scored_where_that_is_asked_for(monitor: Monitor, tiny: TinyBundle, few_draws: None) -> None:
+def test_known_tasks_are_scored_where_that_is_asked_for(monitor: Monitor, tiny: TinyBundle) -> None:
     found = evaluate(monitor, labelled(tiny.corpus), None, allow_known_tasks=True)
 
     assert len(found.runs) == len(tiny.corpus.runs)
 
 
-def test_one_fold_alone_is_scored(monitor: Monitor, new_tasks: LabelledCorpus, few_draws: None) -> None:
+def test_one_fold_alone_is_scored(monitor: Monitor, new_tasks: LabelledCorpus) -> None:
     heard: list[None] = []
 
     found = evaluate(monitor, new_tasks, 2, on_run=lambda: heard.append(None))
@@ -76,7 +67,8 @@ def test_every_figure_of_the_protocol_is_there_beside_its_floors_and_interval(ev
         assert evaluation.figures[f"{name}_lo"] <= evaluation.figures[f"{name}_hi"]
         assert name in evaluation.figures
     assert {f"floor_step_index_{name}" for name in [*ranked, *alerts]} <= evaluation.figures.keys()
-    assert {f"floor_{oracle}_oracle_auprc_h3" for oracle in ("near_end", "outcome")} <= evaluation.figures.keys()
+    floors = ("near_end_oracle", "outcome_oracle", "base_rate")
+    assert {f"floor_{floor}_{name}" for floor in floors for name in [*ranked, *alerts]} <= evaluation.figures.keys()
 
 
 def test_intervals_hold_the_figures(evaluation: Evaluation) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
 import orjson
 import pytest
 
-from induction.evaluation import evaluating
 from induction.evaluation.evaluating import Evaluation, evaluate
-from induction.evaluation.metrics import bootstrap_over_tasks
 from induction.evaluation.page import render_page
 from induction.learning.labelled import LabelledCorpus
 from monitors import Monitor
@@ -96,12 +93,11 @@ def test_the_same_evaluation_gives_the_same_page(page: str, evaluation: Evaluati
 
 @pytest.mark.parametrize("success", [True, False])
 def test_runs_of_one_outcome_alone_have_a_page_too(
-    monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, success: bool
+    monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path, success: bool
 ) -> None:
     assert new_tasks.outcomes is not None
     rows = [orjson.loads(line) for line in new_tasks.outcomes.read_bytes().splitlines()]
     (tmp_path / "runs.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in rows if row["success"] is success))
-    monkeypatch.setattr(evaluating, "bootstrap_over_tasks", partial(bootstrap_over_tasks, draws=10))
     part = evaluate(monitor, LabelledCorpus(new_tasks.raw, new_tasks.spec, tmp_path / "runs.jsonl"), None)
 
     page = render_page(part, monitor.manifest, "raw")
