@@ -56,7 +56,10 @@ def summarise(spec: AdapterSpec) -> Summary:
             + (f"dropped where it holds {cut.literal!r}" if cut.whole else f"cut from {cut.literal!r} on")
             for cut in spec.cuts
         ),
-        limits=f"depth {limits.max_depth}, {limits.max_text_chars} characters a field, {limits.max_items} items a list",
+        limits=(
+            f"depth {limits.max_depth}, {limits.max_text_chars} characters a field, {limits.max_items} items a list, "
+            f"{limits.max_values} values a field"
+        ),
     )
 
 

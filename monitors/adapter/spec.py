@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from monitors.adapter.faults import find_blocks_problem, find_faults, find_selector_problem
 from monitors.adapter.template import parse_template
 from monitors.errors import AdapterError, Fault
 from monitors.stepview import JsonValue
@@ -65,10 +66,9 @@ class Selector(_Part):
 
     @model_validator(mode="after")
     def _template_has_take(self) -> Selector:
-        if (self.template is None) != (self.take is None):
-            raise ValueError("template and take belong together")
-        if self.template is not None and f"{{{self.take}}}" not in self.template:
-            raise ValueError(f"template {self.template!r} has no part {{{self.take}}}")
+        problem = find_selector_problem(self.template, self.take)
+        if problem:
+            raise ValueError(problem)
         return self
 
 
@@ -186,8 +186,9 @@ class Event(_Part):
 
     @model_validator(mode="after")
     def _text_has_blocks(self) -> Event:
-        if self.unit == "text" and self.blocks is None:
-            raise ValueError("blocks must be given for unit 'text'")
+        problem = find_blocks_problem(self.unit, self.blocks)
+        if problem:
+            raise ValueError(problem)
         return self
 
 
@@ -239,11 +240,38 @@ class AdapterSpec(_Part):
 
 def parse_spec(raw_spec: JsonValue, source: str = "spec") -> AdapterSpec:
     """Return the adapter that a JSON value describes. Raises AdapterError with every fault and its path."""
+    faults: list[Fault] = []
+    spec = None
     try:
-        return AdapterSpec.model_validate(raw_spec)
+        spec = AdapterSpec.model_validate(raw_spec)
     except ValidationError as error:
-        faults = [Fault(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
-        raise AdapterError(source, faults) from None
+        found = error.errors()
+        # Items that are wrong are not counted, which makes a list of only such look too short as well.
+        faults = [
+            _to_fault(item["loc"], item["type"], item["msg"])
+            for item in found
+            if item["type"] != "too_short" or not any(_is_inside(other["loc"], item["loc"]) for other in found)
+        ]
+    # Checks that concern several values run only where each is right; these run in any case.
+    faults = list(dict.fromkeys([*faults, *find_faults(raw_spec)]))
+    if spec is None or faults:
+        raise AdapterError(source, faults)
+    return spec
+
+
+def _to_fault(path: tuple[str | int, ...], kind: str, message: str) -> Fault:
+    if kind == "extra_forbidden":
+        message = "is not known here; `forewarn adapter show --schema` says what may stand where"
+    elif not path and kind in ("model_type", "model_attributes_type"):
+        message = "an adapter is one JSON object, as `forewarn induce RAW --out FILE` writes it"
+    elif kind == "tuple_type":
+        message = "should be a list"
+    message = message.removeprefix("Value error, ").replace("Tuple should", "List should")
+    return Fault(".".join(str(part) for part in path), message)
+
+
+def _is_inside(path: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(path) > len(outer) and path[: len(outer)] == outer
 
 
 def read_spec(path: Path) -> AdapterSpec:
@@ -253,6 +281,11 @@ def read_spec(path: Path) -> AdapterSpec:
     except FileNotFoundError:
         raise AdapterError(
             str(path), [Fault("", "there is no such file; `forewarn induce RAW --out FILE` makes one")]
+        ) from None
+    except IsADirectoryError:
+        raise AdapterError(
+            str(path),
+            [Fault("", "it is a folder: the adapter, one JSON file, is named first, and the raw runs second")],
         ) from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise AdapterError(str(path), [Fault("", f"cannot be read as JSON: {error}")]) from None

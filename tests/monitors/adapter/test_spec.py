@@ -48,6 +48,59 @@ def test_all_faults_are_reported_at_once_each_with_its_path() -> None:
     assert any(path.startswith("event.cases.0.when") for path in paths)
 
 
+def test_a_fault_of_one_value_hides_none_between_values() -> None:
+    selector = {"path": "no slash", "template": "[{name}]", "colour": "red"}
+    raw_spec = {
+        "event": {
+            "unit": "text",
+            "cases": [{"when": {}, "fields": {"action": [selector], "tool": [{"path": "/x", "take": "name"}]}}],
+        }
+    }
+
+    assert faults_of(raw_spec) == {
+        "name": "Field required",
+        "event": "blocks must be given for unit 'text'",
+        "event.cases.0.acts": "Field required",
+        "event.cases.0.fields.action.0": "template and take belong together",
+        "event.cases.0.fields.action.0.path": "'no slash' is no JSON pointer: it must be empty or start with '/'",
+        "event.cases.0.fields.action.0.colour": "is not known here; `forewarn adapter show --schema` says what may "
+        "stand where",
+        "event.cases.0.fields.tool.0": "template and take belong together",
+    }
+
+
+@pytest.mark.parametrize("limit", ["max_depth", "max_text_chars", "max_items", "max_values"])
+@pytest.mark.parametrize("value", [0, -1, 10**9, "many", None, 1.5])
+def test_every_limit_has_bounds_of_its_own(limit: str, value: Any) -> None:
+    assert list(faults_of({**spec_with(), "limits": {limit: value}})) == [f"limits.{limit}"]
+
+
+@pytest.mark.parametrize("part", ["leads", "then"])
+def test_a_literal_that_opens_no_block_leads_nowhere(part: str) -> None:
+    after: Any = ["Action:"] if part == "leads" else "printed"
+    found = faults_of(spec_with(unit="text", blocks={"opens": ["Action:"], part: {"Thought:": after}}))
+
+    assert "opens has no such literal" in found[f"event.blocks.{part}.Thought:"]
+
+
+@pytest.mark.parametrize("place", ["event", "event.cases", "event.cases.0.fields.action", "event.otherwise", "limits"])
+@pytest.mark.parametrize("value", [None, 3, "text", [3], [[]], {"x": {"y": []}}])
+def test_parts_of_a_wrong_shape_are_faults_and_never_raise_anything_else(place: str, value: Any) -> None:
+    raw_spec = spec_with()
+    *path, last = place.split(".")
+    inner: Any = raw_spec
+    for key in path:
+        inner = inner[int(key) if key.isdigit() else key]
+    inner[last] = value
+
+    assert all(path.startswith(place) for path in faults_of(raw_spec))
+
+
+def test_a_folder_in_the_adapters_place_says_what_goes_where(tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="the adapter, one JSON file, is named first"):
+        read_spec(tmp_path)
+
+
 def test_the_error_is_one_line_that_names_source_and_paths() -> None:
     with pytest.raises(AdapterError) as caught:
         parse_spec({"name": "x"}, "adapter.json")
@@ -127,7 +180,7 @@ def test_a_spec_with_every_part_reads_back_equal(tmp_path: Path) -> None:
         },
         "status": {"error_if": {"/ok": [False]}, "error_text": ["failed"], "ok_if_result": True},
         "cuts": [{"field": "result", "from": "Score:", "whole": True}],
-        "limits": {"max_depth": 4, "max_text_chars": 100, "max_items": 2},
+        "limits": {"max_depth": 4, "max_text_chars": 100, "max_items": 2, "max_values": 50},
     }
     spec = parse_spec(raw_spec)
 
