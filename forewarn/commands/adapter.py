@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ adapter = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 AdapterFile = Annotated[Path, typer.Argument(metavar="ADAPTER", help="An adapter, as `forewarn induce` wrote it.")]
 RawRuns = Annotated[Path, typer.Argument(help="Raw runs: a file, a folder or an archive.")]
+NEXT_STEP = "`forewarn induce RAW --out FILE` makes an adapter for runs like these"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -37,13 +38,15 @@ def apply(
 
     from forewarn.commands.reporting import file_progress
     from induction.adapters.applying import apply_adapter
+    from induction.errors import NoRunsError
     from induction.reading import ReadFault
     from monitors.adapter import read_spec
 
     spec = read_spec(adapter_file)
+    _check_out(out)
     skipped: list[ReadFault] = []
     run: tuple[str, int | None] | None = None
-    runs = steps = unknown = 0
+    runs = steps = unknown = truncated = 0
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     with file_progress(console, "Reading runs") as on_file, _open_out(out) as stream:
         for step in apply_adapter(raw, spec, max_runs=limit, on_fault=skipped.append, on_file=on_file):
@@ -52,9 +55,16 @@ def apply(
             run = step.file, step.loc
             steps += 1
             unknown += not step.known
+            truncated += step.truncated
+        if not steps:
+            raise NoRunsError(f"{adapter_file} finds no raw step in {raw}{_reason(skipped)}; {NEXT_STEP}")
     console.print(
-        f"{out}: {steps} steps of {runs} runs, {unknown} of a kind that the adapter does not know", markup=False
+        f"{out}: {steps} steps of {runs} runs, {unknown} of a kind that the adapter does not know, "
+        f"{truncated} cut to its limits",
+        markup=False,
     )
+    if unknown:
+        console.print(f"`forewarn adapter check {adapter_file} {raw}` shows their kinds", markup=False)
     if skipped:
         console.print(f"{len(skipped)} skipped, the first: {skipped[0]}", markup=False)
 
@@ -89,7 +99,7 @@ def check(
     if as_json:
         shown = {"ok": ok, "threshold": threshold, **fit.to_dict()}
         print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
-    else:
+    elif fit.steps:
         _print_fit(fit)
     if not ok:
         typer.echo(f"forewarn: {_misfit_line(adapter_file, raw, fit, threshold)}", err=True)
@@ -146,6 +156,12 @@ def diff(before: AdapterFile, after: AdapterFile, as_json: AsJson = False) -> No
         raise typer.Exit(1)
 
 
+def _check_out(out: Path) -> None:
+    if str(out) != "-" and (out.is_dir() or not out.absolute().parent.is_dir()):
+        problem = "is a folder" if out.is_dir() else f"there is no folder {out.parent}"
+        raise typer.BadParameter(f"{out}: {problem}; name a file, or - for standard output", param_hint="--out")
+
+
 @contextmanager
 def _open_out(out: Path) -> Iterator[IO[bytes]]:
     """A file appears under its name only when all of it is written."""
@@ -164,13 +180,17 @@ def _open_out(out: Path) -> Iterator[IO[bytes]]:
 
 def _misfit_line(adapter_file: Path, raw: Path, fit: Fit, threshold: float) -> str:
     if not fit.steps:
-        reason = f" ({fit.skipped[0]})" if fit.skipped else ""
-        return f"{adapter_file} no longer fits {raw}: it finds no raw step there{reason}"
+        return f"{adapter_file} does not fit {raw}: it finds no raw step there{_reason(fit.skipped)}; {NEXT_STEP}"
     lost = sorted({name for case in fit.cases for name in case.lost})
     why = f"; lost: {', '.join(lost)}" if lost else ""
     return (
-        f"{adapter_file} no longer fits {raw}: {fit.fitting:.1%} of the raw steps fit, less than {threshold:.1%}{why}"
+        f"{adapter_file} no longer fits {raw}: {fit.fitting:.1%} of the raw steps fit, less than {threshold:.1%}{why}; "
+        f"{NEXT_STEP}"
     )
+
+
+def _reason(skipped: Sequence[object]) -> str:
+    return f" ({skipped[0]})" if skipped else ""
 
 
 def _print_fit(fit: Fit) -> None:
@@ -200,7 +220,7 @@ def _print_fit(fit: Fit) -> None:
         f"(p99 {cost.p99_us_per_2kb:.0f}), on one core"
     )
     if fit.truncated:
-        console.print(f"  [yellow]{fit.truncated:.1%} of the raw steps were cut to the adapter's limits[/]")
+        console.print(f"  [yellow]{fit.truncated:.2%} of the raw steps were cut to the adapter's limits[/]")
     for shape, count in fit.unknown_shapes:
         console.print(f"  [yellow]not known, {count} times: {escape(shape)}[/]")
     if fit.skipped:

@@ -23,7 +23,7 @@ VIEW_FIELDS = ("metadata", "observation", "action", "tool", "args", "result", "s
 @dataclass(frozen=True, slots=True)
 class AppliedStep:
     """One raw step read: `file` and `loc` say which run, as in `runs.jsonl`; `index` counts the run's raw steps from
-    0; `known` says whether a case of the adapter read it.
+    0; `known` says whether a case of the adapter read it, `truncated` whether a limit of the adapter cut something off.
     """
 
     file: str
@@ -31,6 +31,7 @@ class AppliedStep:
     index: int
     view: StepView
     known: bool
+    truncated: bool = False
 
     def to_json(self) -> bytes:
         """Return the step as one line: file, loc, index, and the view's seven fields."""
@@ -60,5 +61,5 @@ def apply_adapter(
     adapter = compile_adapter(spec)
     for run in islice(read_runs(raw, spec, on_fault=on_fault, on_file=on_file), max_runs):
         for index, raw_step in enumerate(run.events):
-            view, known = adapter.view(raw_step)
-            yield AppliedStep(run.file, run.loc, index, view, known)
+            reading = adapter.read(raw_step)
+            yield AppliedStep(run.file, run.loc, index, reading.view, reading.known, reading.truncated)

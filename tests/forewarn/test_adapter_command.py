@@ -85,7 +85,40 @@ def test_check_passes_at_the_threshold_and_fails_below_in_one_line(
     assert "not known, 3 times: {kind}" in shown.out
     assert run("adapter", "check", adapter, raw) == 1
     line = capsys.readouterr().err.strip()
-    assert line == f"forewarn: {adapter} no longer fits {raw}: 80.0% of the raw steps fit, less than 95.0%"
+    assert line == (
+        f"forewarn: {adapter} no longer fits {raw}: 80.0% of the raw steps fit, less than 95.0%; "
+        "`forewarn induce RAW --out FILE` makes an adapter for runs like these"
+    )
+
+
+def test_check_prints_what_reading_costs_and_what_limits_cut_off(
+    adapter: Path, raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (raw / "long.json").write_text(json.dumps([{"kind": "act", "say": "x" * 30_000}] * 5))
+    assert run("adapter", "check", adapter, raw, "--threshold", 0.5) == 0
+    shown = capsys.readouterr().out
+    assert "µs a raw step (p99" in shown
+    assert "µs per 2 KB (p99" in shown
+    assert "25.00% of the raw steps were cut to the adapter's limits" in shown
+
+
+def test_apply_fails_where_it_finds_no_raw_step_and_writes_nothing(
+    adapter: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "x.json").write_text('{"elsewhere": []}')
+    assert run("adapter", "apply", adapter, tmp_path / "raw", "--out", tmp_path / "steps.jsonl") == 1
+    assert "finds no raw step" in (said := capsys.readouterr().err)
+    assert "`forewarn induce RAW --out FILE` makes an adapter" in said
+    assert list(tmp_path.glob("steps*")) == []
+
+
+@pytest.mark.parametrize("out", ["nowhere/steps.jsonl", "."])
+def test_apply_says_at_once_where_it_cannot_write(
+    out: str, adapter: Path, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("adapter", "apply", adapter, raw, "--out", tmp_path / out) == 2
+    assert "--out" in capsys.readouterr().err
 
 
 def test_check_gives_its_figures_as_json(adapter: Path, raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
