@@ -124,7 +124,7 @@ def _print_induction(console: Console, induction: Induction, out: Path) -> None:
     )
     if report.matched is not None:
         console.print(f"  {report.matched:.1%} of the runs with an outcome were found")
-    for line in report.refused:
+    for line in dict.fromkeys(report.refused):
         console.print(f"  [yellow]{escape(line)}[/]")
     for warning in report.warnings:
         console.print(f"  [yellow]warning: {escape(warning)}[/]")

@@ -5,6 +5,7 @@ Opens without a network and runs no script. Everything that came from traces or 
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -16,6 +17,7 @@ from induction.adapters.describing import summarise
 from induction.adapters.inducing import Induction
 from induction.adapters.validator import Example, Report
 from monitors.adapter.bounded import bound_text
+from monitors.adapter.compiled import Adapter, compile_adapter
 from monitors.stepview import JsonValue
 
 MAX_EXAMPLE_CHARS = 6_000
@@ -42,7 +44,8 @@ def render_page(induction: Induction, source: str) -> str:
         report=report,
         summary=summarise(spec),
         checks=_checks(report),
-        examples=[_example(example) for example in report.examples],
+        refused=list(dict.fromkeys(report.refused)),
+        examples=[_example(example, compile_adapter(spec)) for example in report.examples],
         skipped=[str(fault) for fault in induction.skipped[:MAX_SKIPPED]],
         more_skipped=max(0, len(induction.skipped) - MAX_SKIPPED),
         contest=induction.contest,
@@ -61,10 +64,19 @@ def _checks(report: Report) -> list[tuple[bool, str]]:
     ]
 
 
-def _example(example: Example) -> dict[str, str]:
+def _example(example: Example, adapter: Adapter) -> dict[str, Any]:
     view = {name: value for name, value in example.view.to_dict().items() if value not in ("", None, {}, [])}
     raw_step = example.raw_step
-    return {"raw": _shown(raw_step if isinstance(raw_step, str) else _json(raw_step)), "view": _shown(_json(view))}
+    return {
+        "case": adapter.case_of(raw_step),
+        "raw": _shown(raw_step if isinstance(raw_step, str) else _unfolded(_json(raw_step))),
+        "view": _shown(_unfolded(_json(view))),
+    }
+
+
+def _unfolded(text: str) -> str:
+    """Return JSON with the line breaks of its texts as such: for reading, no longer for parsing."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\n", r"\1\n", text)
 
 
 def _json(value: JsonValue) -> str:

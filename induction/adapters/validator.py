@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from induction.adapters.describing import describe_selector
 from induction.adapters.invariance import changed_views, stable_under_shuffling
 from induction.reading.documents import Document
 from induction.reading.runs import RawRun
 from monitors.adapter.compiled import Adapter, compile_adapter
 from monitors.adapter.pointers import is_present
-from monitors.adapter.spec import AdapterSpec, Selector
+from monitors.adapter.spec import AdapterSpec
 from monitors.stepview import JsonValue, StepView, to_text
 
 FIELDS = ("observation", "action", "tool", "args", "result", "status", "metadata")
@@ -114,19 +115,12 @@ def validate_adapter(
 
 
 def _report_field(spec: AdapterSpec, name: str, views: Sequence[StepView]) -> FieldReport:
-    paths = dict.fromkeys(_describe(selector) for case in spec.event.cases for selector in getattr(case.fields, name))
+    paths = dict.fromkeys(
+        describe_selector(selector) for case in spec.event.cases for selector in getattr(case.fields, name)
+    )
     values = [value for view in views if is_present(value := getattr(view, name))]
     fill = len(values) / max(1, len(views))
     return FieldReport(name, tuple(paths), fill, len({to_text(value) for value in values}))
-
-
-def _describe(selector: Selector) -> str:
-    parts = [selector.path]
-    if selector.template is not None:
-        parts.append(f"as {selector.template}, its {selector.take}")
-    if selector.decode is not None:
-        parts.append("decoded")
-    return " ".join(parts)
 
 
 def _find_faults(

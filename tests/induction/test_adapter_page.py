@@ -113,3 +113,23 @@ def test_long_examples_are_cut_and_names_that_are_no_text_are_shown(induction: I
     assert "44000 more characters" in text
     assert "bad?.json" in text
     text.encode()
+
+
+def test_line_breaks_of_texts_are_shown_as_such_and_a_written_backslash_stays(induction: Induction) -> None:
+    example = Example({"code": "one\ntwo", "path": "C:\\new"}, StepView(action="first\nsecond"))
+    shown = Page(render_page(replace(induction, report=replace(induction.report, examples=(example,))), "chat")).shown
+    assert '"action": "first\nsecond"' in shown
+    assert '"code": "one\ntwo"' in shown
+    assert "C:\\\\new" in shown
+
+
+def test_an_example_names_the_case_that_reads_it(induction: Induction) -> None:
+    shown = Page(render_page(induction, "chat")).shown
+    assert shown.count("read by case") == 3
+
+
+def test_what_is_refused_twice_is_told_once(induction: Induction) -> None:
+    report = replace(induction.report, refused=("cut X: seen last", "cut X: seen last"))
+    shown = Page(render_page(replace(induction, report=report), "chat")).shown
+    assert shown.count("cut X: seen last") == 1
+    assert "thing refused: it tells" in shown
