@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from induction.adapters.profiles import PathProfile, decode_json_text
-from induction.adapters.vocabulary import CALL_ARGS_KEYS, CALL_NAME_KEYS, last_key, matches, words_of
+from induction.adapters.vocabulary import (
+    AGENT_VALUES,
+    CALL_ARGS_KEYS,
+    CALL_NAME_KEYS,
+    DISCRIMINATOR_KEYS,
+    OTHER_VALUES,
+    PART_VALUES,
+    last_key,
+    matches,
+    words_of,
+)
 from monitors.adapter.pointers import compile_pointer, split_pointer
 from monitors.adapter.spec import Selector
 from monitors.stepview import JsonValue, to_text
@@ -18,6 +28,7 @@ from monitors.stepview import JsonValue, to_text
 MAX_NAMES = 400
 MIN_SCORE = 1.0
 MIN_EXPLAINED = 0.5
+SPEAKERS = AGENT_VALUES | OTHER_VALUES | (PART_VALUES - {"tool", "function", "call"})
 MAX_SHOWN = 400
 
 
@@ -69,7 +80,7 @@ def _unnamed_pair(
     What stands in a list is believed before what stands alone: calls come in lists, the state they start from does not.
     """
     parent = profile.path.rsplit("/", 1)[0]
-    if len(profile.distinct) < 2 or not events:
+    if not events:
         return None
     found: list[CallPaths] = []
     for path, args in profiles.items():
@@ -81,7 +92,30 @@ def _unnamed_pair(
         told = keys_explained(profile.path, path, events[:MAX_SHOWN])
         if told >= MIN_EXPLAINED:
             found.append(CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, told + ("*" in path)))
-    return next((pair for pair in found if "*" in (pair.args or "")), found[0] if found else None)
+    best = next((pair for pair in found if "*" in (pair.args or "")), found[0] if found else None)
+    return best or _pair_alone(profile, profiles, reserved, len(events))
+
+
+def _pair_alone(
+    profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str], events: int
+) -> CallPaths | None:
+    """An object of two keys, a name out of few and something that varies, in most raw steps: a call and its text."""
+    parent = profile.path.rsplit("/", 1)[0]
+    beside = [path for path in profiles if path.rsplit("/", 1)[0] == parent and path != profile.path]
+    says_who = any(matches(value, SPEAKERS) for value in profile.examples)
+    if "*" in parent or says_who or matches(last_key(profile.path), DISCRIMINATOR_KEYS):
+        return None
+    if not parent or len(beside) != 1 or beside[0] in reserved or profile.events < 0.5 * events:
+        return None
+    args = profiles[beside[0]]
+    varied = len(args.distinct) >= 0.5 * args.values and len(args.distinct) > 4 * len(profile.distinct)
+    objects = args.kinds["dict"] + args.json_texts
+    share = 0.1 * profile.events / max(1, events)
+    return (
+        CallPaths(profile.path, beside[0], objects >= 0.5 * args.values and not args.kinds["dict"], share)
+        if varied
+        else None
+    )
 
 
 def _is_inside(head: str, parent: str) -> bool:
@@ -90,7 +124,8 @@ def _is_inside(head: str, parent: str) -> bool:
 
 
 def keys_explained(name: str, args: str, events: Sequence[JsonValue]) -> float:
-    """Return how far a name tells which keys the object beside it has: I(keys; name) / H(keys), from 0 to 1.
+    """Return how far a name tells which keys the object beside it has, or those tell the name: I(keys; name) over the
+    smaller of H(keys) and H(name), from 0 to 1.
 
     Objects whose keys are always the same tell nothing: 0.
     """
@@ -103,7 +138,7 @@ def keys_explained(name: str, args: str, events: Sequence[JsonValue]) -> float:
     ]
     total = len(seen)
     by_name, by_keys, both = (Counter(one for one, _ in seen), Counter(keys for _, keys in seen), Counter(seen))
-    entropy = -sum(n / total * math.log(n / total) for n in by_keys.values())
+    entropy = min(-sum(n / total * math.log(n / total) for n in side.values()) for side in (by_keys, by_name))
     if entropy <= 0.1:
         return 0.0
     shared = sum(n / total * math.log(n * total / (by_name[one] * by_keys[keys])) for (one, keys), n in both.items())
@@ -111,11 +146,18 @@ def keys_explained(name: str, args: str, events: Sequence[JsonValue]) -> float:
 
 
 def _names_tools(profile: PathProfile) -> bool:
+    few = len(profile.distinct) <= 0.1 * profile.values
+    titled = (
+        _name_prior(profile.path) >= 1.0
+        and profile.mean_chars <= 30
+        and len(profile.distinct) <= max(3, 0.4 * profile.values)
+    )
     return (
         profile.texts >= 0.98 * profile.values
-        and (profile.identifier_share >= 0.9 or len(profile.distinct) <= 0.1 * profile.values)
+        and (profile.identifier_share >= 0.9 or few or titled)
         and 1 <= len(profile.distinct) <= min(MAX_NAMES, max(3, profile.values // 2))
         and profile.mean_chars <= 60
+        and "id" not in words_of(last_key(profile.path))
     )
 
 

@@ -31,6 +31,11 @@ class Reading:
     blocks: Blocks | None
     notes: list[str]
 
+    @property
+    def kinds_are_told(self) -> bool:
+        """Whether a key of the raw steps tells their kinds apart."""
+        return any(kind.value is not None for kind in self.kinds)
+
 
 def infer_cases(runs: Runs) -> Reading:
     """Return the cases that read the raw steps of these runs. Deterministic; sees nothing but the raw steps."""

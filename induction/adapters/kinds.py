@@ -25,7 +25,7 @@ MIN_SCORE = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Discriminator:
-    """The path whose value tells the kind of a raw step, its values by falling count, and its score."""
+    """The path whose value tells the kind of a raw step, its values in the order of the alphabet, and its score."""
 
     path: str
     values: tuple[str, ...]
@@ -69,9 +69,7 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     if prior < 0.1:
         # A name of a tool or a phase explains the shape of raw steps too, but not who acts.
         return Discriminator(candidate.path, (), 0.0, told)
-    counts = Counter(values)
-    ordered = tuple(sorted(counts, key=lambda value: (-counts[value], value)))
-    return Discriminator(candidate.path, ordered, varied * (told + prior), told)
+    return Discriminator(candidate.path, tuple(sorted(set(values))), varied * (told + prior), told)
 
 
 def _shape(event: JsonValue, without: str) -> frozenset[str]:

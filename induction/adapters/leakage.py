@@ -13,6 +13,7 @@ What the agent itself does last (an answer, a purchase) is honest: it happened, 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ from monitors.stepview import JsonValue, StepView, to_text
 OutcomeOf = Callable[[RawRun], bool | None]
 
 MIN_EVIDENCE = 5
+MAX_CHANCE = 0.01
 MIN_LITERAL = 6
 MAX_CUTS = 16
 CUT_FIELDS: tuple[Literal["observation", "result"], ...] = ("observation", "result")
@@ -124,10 +126,11 @@ def _says_something(view: StepView) -> bool:
 
 @dataclass(slots=True)
 class _PathUse:
-    """How the raw steps of a case fill one path of a field."""
+    """How the raw steps of a case fill one path of a field; `chance` is that of all of them standing last by luck."""
 
     filled: int = 0
     last: int = 0
+    chance: float = 1.0
     repeating_runs: int = 0
     constant_runs: int = 0
     constants: set[str] = field(default_factory=set)
@@ -164,6 +167,7 @@ def _path_leaks(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> 
                 if found:
                     uses[key].filled += 1
                     uses[key].last += index == len(run.events) - 1
+                    uses[key].chance /= len(run.events)
                     values.setdefault(key, []).append(to_text(found[0] if len(found) == 1 else found))
         for key, texts in values.items():
             if len(texts) >= 3:
@@ -171,12 +175,26 @@ def _path_leaks(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int]) -> 
                 uses[key].constant_runs += len(set(texts)) == 1
                 uses[key].constants.add(texts[0][:200])
     refused = {key: evidence for key, use in sorted(uses.items()) if (evidence := use.evidence()) is not None}
+    refused |= _seldom_and_last(uses)
     for (owner, path), use in sorted(uses.items()):
         # Too few sightings in one case do not clear a path that another case shows to be a last word.
         if (owner, path) not in refused and use.last == use.filled:
             other = next((evidence for (_, same), evidence in refused.items() if same == path), None)
             refused |= {(owner, path): other} if other is not None else {}
     return [Leak("path", owner, path, evidence) for (owner, path), evidence in sorted(refused.items())]
+
+
+def _seldom_and_last(uses: dict[tuple[int, str], _PathUse]) -> dict[tuple[int, str], str]:
+    """A path that few raw steps fill is refused too if, whatever the case, all stand last, beyond chance."""
+    by_path: dict[str, list[_PathUse]] = {}
+    for (_, path), use in uses.items():
+        by_path.setdefault(path, []).append(use)
+    last = {
+        path: f"all {sum(use.filled for use in found)} raw steps that fill it stand last in their run"
+        for path, found in by_path.items()
+        if all(use.last == use.filled for use in found) and math.prod(use.chance for use in found) <= MAX_CHANCE
+    }
+    return {(owner, path): last[path] for owner, path in sorted(uses) if path in last}
 
 
 def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int], outcome_of: OutcomeOf) -> list[Leak]:

@@ -2,7 +2,8 @@
 
 Every list of a document is a candidate. A list of steps is long, its items alike and mostly different from each
 other, and it holds much of the document's text itself rather than in longer lists inside its items (histories
-repeated in every step are told by their repetition).
+repeated in every step are told by their repetition). What several documents hold alike, such as the tasks beside the
+runs, is no run's: each has its share of such a text.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class _ListProfile:
     """What all lists at one path have in common."""
 
     lengths: list[int] = field(default_factory=list)
-    texts: set[int] = field(default_factory=set)
-    mass: int = 0
+    texts: dict[int, int] = field(default_factory=dict)
+    mass: float = 0.0
     items: int = 0
     repeated: int = 0
     seen: set[int] = field(default_factory=set)
@@ -57,8 +58,19 @@ class ListScore:
 
 def score_lists(document: Document) -> list[ListScore]:
     """Return the candidate lists of one document, best first."""
+    return _score_all(_profile_lists(document), Counter())
+
+
+def _profile_lists(document: Document) -> dict[tuple[str, ...], _ListProfile]:
     profiles: dict[tuple[str, ...], _ListProfile] = {}
     _walk(document.value, (), (), profiles, 0)
+    return profiles
+
+
+def _score_all(profiles: dict[tuple[str, ...], _ListProfile], owners: Counter[int]) -> list[ListScore]:
+    """Score the lists of a document; `owners` says how many documents hold a text."""
+    for profile in profiles.values():
+        profile.mass = sum(chars / max(1, owners[code]) for code, chars in profile.texts.items())
     _merge_inner(profiles)
     total = sum(profile.mass for profile in profiles.values()) or 1
     scores = [_score(path, profile, total) for path, profile in profiles.items() if profile.items]
@@ -69,7 +81,11 @@ def find_event_lists(documents: Sequence[Document]) -> list[ListScore]:
     """Return the pointers of the lists of steps, most important first: each wins in some documents that have none of
     those before it.
     """
-    scored = [score_lists(document) for document in documents]
+    profiled = [_profile_lists(document) for document in documents]
+    owners = Counter(
+        code for profiles in profiled for code in {code for profile in profiles.values() for code in profile.texts}
+    )
+    scored = [_score_all(profiles, owners) for profiles in profiled]
     found: list[ListScore] = []
     left = [scores for scores in scored if scores and scores[0].score > 0]
     while left and len(found) < 4:
@@ -113,8 +129,7 @@ def _walk(
         profile = profiles.get(owner)
         code = hash(node)
         if profile is not None and code not in profile.texts:
-            profile.texts.add(code)
-            profile.mass += len(node)
+            profile.texts[code] = len(node)
         return code
     if depth > MAX_DEPTH or not isinstance(node, dict | list):
         return hash(node) if not isinstance(node, dict | list) else 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from induction.adapters.answers import choose_answers, named_answers, select_answers
 from induction.adapters.calls import CallPaths, find_calls
+from induction.adapters.fallback import common_calls
 from induction.adapters.profiles import PathProfile, profile_events
 from induction.adapters.roles import Kind
-from induction.adapters.selecting import call_subtrees, metadata_of, object_results, own_words, without_heard
+from induction.adapters.selecting import call_subtrees, metadata_of, own_words, without_heard
 from induction.adapters.templates import find_template
 from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
-from induction.adapters.unnamed import Known, choose_action, choose_results, names_nothing
+from induction.adapters.unnamed import MIN_FILL, Known, choose_action, choose_results, names_nothing
 from induction.adapters.vocabulary import (
     ACTION_TEXT_KEYS,
     PLAN_KEYS,
@@ -25,6 +27,7 @@ from monitors.stepview import JsonValue
 
 When = dict[str, list[JsonValue]]
 MAX_SHAPES = 5
+MIN_SPOKEN = 0.3
 Part = Literal["name", "args", "result"]
 
 
@@ -37,34 +40,61 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     idle: list[JsonValue] = []
     rest = kind.events
     known = Known()
+    named = named_answers(_profile(rest, (*kind.heard, *kind.echoes)), len(rest))
     for _ in range(MAX_SHAPES):
         profiles = _profile(rest, (*kind.heard, *kind.echoes))
-        calls = find_calls(profiles, events=rest)
-        found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when, known) if rest else None
+        calls = find_calls(profiles, frozenset(known.result), rest)
+        found = _acting_case(rest, calls, (*kind.heard, *kind.echoes), when, known, named) if rest else None
         if found is None:
             break
         cases.append(found)
         known.add(found)
         rest = _unmatched(rest, found)
         if calls is not None:
-            named = Case(when={calls.name: []}, acts=False, fields=Fields())
-            others = _unmatched(rest, named)
-            idle += _matched(rest, named)
+            called = Case(when={calls.name: []}, acts=False, fields=Fields())
+            others = _unmatched(rest, called)
+            idle += _matched(rest, called)
             rest = others
+    asked = {path for case in cases for path in case.when}
+    speaking = _speaking_cases(kind, cases, when, named)
+    cases.extend(common_calls(kind.profiles, asked, select_answers(named)) if cases and not when else ())
+    cases.extend(speaking)
     rest = [*rest, *idle]
-    seen = rank_texts(_profile(rest, kind.heard), len(rest))[:4]
-    cases.extend(
-        Case(when={**when, item.path: []}, acts=False, fields=_seen_fields(item.path, known))
-        for item in seen
-        if item.fill >= 0.02
-    )
+    cases.extend(_seen_cases(rest, kind, when, known, named))
     return cases or [Case(when=when, acts=True, fields=Fields(action=(Selector(path=""),)))]
 
 
-def _seen_fields(path: str, known: Known) -> Fields:
-    selector = (Selector(path=path),)
-    answers = is_result_path(path) or path in known.result
-    return Fields(result=selector) if answers else Fields(observation=selector)
+def _speaking_cases(kind: Kind, cases: Sequence[Case], when: When, named: Sequence[str]) -> list[Case]:
+    """Where the agent's text stands beside most calls it also stands alone, even if the sample shows none that do."""
+    asked = {path for case in cases for path in case.when}
+    spoken = [one.path for case in cases for one in case.fields.action if one.template is None]
+    alone = [
+        path
+        for path in dict.fromkeys(spoken)
+        if path not in asked and "*" not in path and kind.profiles[path].events >= MIN_SPOKEN * len(kind.events)
+    ]
+    return [
+        Case(
+            when={**when, path: []},
+            acts=True,
+            fields=Fields(action=(Selector(path=path),), result=select_answers(named)),
+        )
+        for path in alone
+    ]
+
+
+def _seen_cases(rest: Sequence[JsonValue], kind: Kind, when: When, known: Known, named: Sequence[str]) -> list[Case]:
+    """What nobody did is an answer, or is seen: all the texts that a raw step has, in the order of writing."""
+    profiles = _profile(rest, kind.heard)
+    ranked = [item.path for item in rank_texts(profiles, len(rest))[:4] if item.fill >= MIN_FILL]
+    answers = sorted({*(path for path in ranked if is_result_path(path) or path in known.result), *named})
+    seen = [path for path in profiles if path in ranked and path not in answers]
+    observation = tuple(Selector(path=path) for path in seen)
+    results = select_answers(answers)
+    return [
+        *(Case(when={**when, path: []}, acts=False, fields=Fields(observation=observation)) for path in seen),
+        *(Case(when={**when, one.path: []}, acts=False, fields=Fields(result=results)) for one in results),
+    ]
 
 
 def _unmatched(events: Sequence[JsonValue], case: Case) -> list[JsonValue]:
@@ -82,7 +112,12 @@ def _profile(events: Sequence[JsonValue], heard: tuple[str, ...]) -> dict[str, P
 
 
 def _acting_case(
-    events: Sequence[JsonValue], calls: CallPaths | None, heard: tuple[str, ...], when: When, known: Known
+    events: Sequence[JsonValue],
+    calls: CallPaths | None,
+    heard: tuple[str, ...],
+    when: When,
+    known: Known,
+    named: Sequence[str],
 ) -> Case | None:
     """Return the case of the raw steps that call tools, or, where none does, of those that carry an agent's text."""
     key = _call_key(calls, events) if calls is not None else None
@@ -97,11 +132,11 @@ def _acting_case(
         answers = choose_results(ranked, profiles, calls, mine, known)
     else:
         action = [*_choose_action(ranked, calls, mine, words), *words]
-        answers = _choose_results(ranked, profiles)
+        answers = choose_answers(ranked, profiles, named)
     if key is None and not action:
         return None
     written = _written_calls(action[0], mine) if calls is None else None
-    results = (*(Selector(path=path) for path in answers), *_written_part(written, "result"))
+    results = (*select_answers(answers), *_written_part(written, "result"))
     fields = Fields(
         action=tuple(Selector(path=path) for path in action),
         tool=(Selector(path=calls.name),) if calls is not None else _written_part(written, "name"),
@@ -132,16 +167,6 @@ def _call_key(calls: CallPaths, events: Sequence[JsonValue]) -> str:
     name_of, args_of = compile_pointer(calls.name, 64), compile_pointer(calls.args, 64)
     named = [event for event in events if name_of(event)]
     return calls.name if sum(bool(args_of(event)) for event in named) >= 0.98 * len(named) else calls.args
-
-
-def _choose_results(ranked: Sequence[TextPath], profiles: dict[str, PathProfile]) -> list[str]:
-    """Answers are texts, or an object that holds several of them."""
-    texts = [item for item in ranked if is_result_path(item.path)]
-    objects = object_results(profiles)
-    inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
-    if objects and all(item in inside or item.fill < 0.2 for item in texts):
-        return objects
-    return [item.path for item in texts if item not in inside][:3]
 
 
 def _written_calls(path: str, events: Sequence[JsonValue]) -> tuple[str, str] | None:

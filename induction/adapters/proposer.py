@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from induction.adapters.cases import infer_cases
+from induction.adapters.fallback import read_by_names
 from induction.adapters.identity import (
     ERROR_TEXTS,
     find_outcome,
@@ -125,6 +126,7 @@ def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> 
         time=find_time(sequences, profiles),
         cases=reading.cases,
         decode=reading.decode,
+        otherwise=read_by_names(kinds_are_told=reading.kinds_are_told) if source.container != "otlp" else Fields(),
     )
     return AdapterSpec(name=name, source=source, event=event, status=status), notes
 

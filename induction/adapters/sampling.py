@@ -21,9 +21,10 @@ from induction.reading.runs import RawRun
 from induction.reading.trees import find_tree, with_flat_trees
 from monitors.adapter.spec import Folder
 
-MAX_FILES = 240
+MAX_FILES = 1000
 MAX_BYTES = 64 << 20
-MAX_FIT_RUNS = 160
+MAX_FIT_RUNS = 800
+MAX_HELD_OUT_RUNS = 160
 
 Item = TypeVar("Item")
 
@@ -31,7 +32,7 @@ Item = TypeVar("Item")
 def sample_documents(
     raw: Path, *, seed: int = 0, on_file: Callable[[int, int], None] | None = None
 ) -> tuple[list[Document], list[ReadFault]]:
-    """Return documents spread evenly over the files of RAW (at most 240 files and about 64 MB), and the files that
+    """Return documents spread evenly over the files of RAW (at most 1000 files and about 64 MB), and the files that
     have none. Of a large file it is the beginnings of its lists, or its first lines.
 
     Rows of tables are objects, by whose pointers the rows are read. Where runs are folders each folder is a document,
@@ -134,8 +135,8 @@ def spread(items: Sequence[Item], count: int, seed: int = 0) -> list[Item]:
 
 
 def deal_runs(runs: Sequence[RawRun], seed: int = 0) -> tuple[list[RawRun], list[RawRun]]:
-    """Return runs to propose from and runs to validate on, disjoint where there are at least 8; dealt by a hash of
-    their place.
+    """Return runs to propose from and runs to validate on, three to one, disjoint where there are at least 8; dealt by
+    a hash of their place.
     """
     if len(runs) < 8:
         return list(runs), list(runs)
@@ -143,10 +144,10 @@ def deal_runs(runs: Sequence[RawRun], seed: int = 0) -> tuple[list[RawRun], list
     def hashed(run: RawRun) -> bytes:
         return hashlib.sha256(f"{seed}:{run.file}#{run.loc}".encode("utf-8", "replace")).digest()
 
-    half = set(sorted(hashed(run) for run in runs)[: len(runs) // 2])
-    fit = [run for run in runs if hashed(run) in half]
-    held_out = [run for run in runs if hashed(run) not in half]
-    return spread(fit, MAX_FIT_RUNS), spread(held_out, MAX_FIT_RUNS)
+    seen = set(sorted(hashed(run) for run in runs)[: len(runs) - len(runs) // 4])
+    fit = [run for run in runs if hashed(run) in seen]
+    held_out = [run for run in runs if hashed(run) not in seen]
+    return spread(fit, MAX_FIT_RUNS), spread(held_out, MAX_HELD_OUT_RUNS)
 
 
 def _by_turns(items: Sequence[Item]) -> list[Item]:

@@ -86,6 +86,7 @@ def metadata_of(kind: Kind) -> tuple[Selector, ...]:
         for path, profile in kind.profiles.items()
         if "*" not in path
         and path.count("/") <= 2
+        and profile.events >= 0.5 * len(kind.events)
         and matches(last_key(path), METADATA_KEYS)
         and profile.texts == profile.values
         and profile.mean_chars <= 80

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from monitors.stepview import JsonValue
 Runs = Sequence[Sequence[JsonValue]]
 When = dict[str, list[JsonValue]]
 MAX_LEVELS = 3
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 MIN_INNER = 0.5
 MAX_SPEAKERS = 12
 
@@ -99,7 +101,7 @@ def _split_by_speaker(kind: Kind, runs: Runs) -> list[Kind]:
         return [kind]
     resolve = compile_pointer(path, 1)
     names = Counter(str(value) for event in kind.events for value in resolve(event))
-    tools = [name for name in sorted(names) if matches(name, TOOL_VALUES) and not matches(name, AGENT_VALUES)]
+    tools = [name for name in sorted(names) if _is_tool(name)]
     people = [name for name in sorted(names) if matches(name, OTHER_VALUES) and name not in tools]
 
     def part(told: str, values: list[str] | None, role: str) -> Kind | None:
@@ -124,14 +126,20 @@ def _split_by_speaker(kind: Kind, runs: Runs) -> list[Kind]:
     return [*(one for one in parts if one is not None), *rest]
 
 
+def _is_tool(name: str) -> bool:
+    """The last word of a name says what it is: an environment expert is an expert."""
+    words = _WORDS.findall(name)
+    return bool(words) and matches(words[-1], TOOL_VALUES)
+
+
 def _names_speakers(profile: PathProfile, inner: Runs) -> bool:
     """A short name that changes within most runs, out of few in each, and mostly of neither people nor tools."""
-    known = OTHER_VALUES | TOOL_VALUES
     if "*" in profile.path or profile.path.count("/") > 2 or profile.identifiers < 0.9 * profile.values:
         return False
     if profile.mean_chars > 40 or len(profile.distinct) > 0.5 * profile.values:
         return False
-    others = sum(count for name, count in profile.examples.items() if not matches(name, known))
+    known = [name for name in profile.examples if matches(name, OTHER_VALUES) or _is_tool(name)]
+    others = profile.values - sum(profile.examples[name] for name in known)
     resolve = compile_pointer(profile.path, 1)
     counts = [len(names) for run in inner if len(names := {str(v) for event in run for v in resolve(event)}) > 0]
     several = sum(1 < count <= MAX_SPEAKERS for count in counts)

@@ -15,6 +15,7 @@ from induction.adapters.vocabulary import (
     ACT_MARKERS,
     ERROR_KEYS,
     OTHER_VALUES,
+    PRIOR_OPENERS,
     RESULT_MARKERS,
     SPEECH_MARKERS,
     THOUGHT_MARKERS,
@@ -27,6 +28,7 @@ from monitors.stepview import JsonValue
 
 FIRST, WHOLE = "first literal", "whole text"
 MIN_STRINGS = 5
+MIN_CALLS = 2
 MAX_LABEL = 40
 MAX_OPENERS = 12
 BARE = ""
@@ -80,17 +82,21 @@ def _find_openers(told: Sequence[Sequence[str]]) -> list[str]:
         labels.update(found)
         spread.update(set(found))
         first[run[0].lstrip()[:24]] += "\n" not in run[0].lstrip()[:24]
-    few = max(3.0, 0.02 * len(told))
-    usable = [label for label in labels if spread[label] >= few]
-    usable += [
-        start for start, count in first.items() if count >= max(few, 0.2 * len(told)) and _label_of(start) is None
-    ]
-    return sorted(sorted(usable, key=lambda one: (-labels[one], one))[:MAX_OPENERS], key=lambda one: (-len(one), one))
+    few = max(2.0, 0.02 * len(told))
+    usable = [label for label in labels if spread[label] >= few and label not in PRIOR_OPENERS]
+    often = max(min(2.0, len(told) / 2), 0.2 * len(told))
+    usable += [start for start, count in first.items() if count >= often and _label_of(start) is None]
+    usable = sorted(usable, key=lambda one: (-labels[one], one))[:MAX_OPENERS]
+    return sorted({*usable, *PRIOR_OPENERS}, key=lambda one: (-len(one), one))
 
 
 def _label_of(text: str) -> str | None:
+    """The words before a colon that a string starts with; of what starts with an error that word alone."""
     found = _LABEL.match(text.lstrip())
-    return found.group() if found is not None and len(found.group().split()) <= 8 else None
+    if found is None or len(found.group().split()) > 8:
+        return None
+    error = next((one for one in PRIOR_OPENERS if found.group().startswith(one) and matches(one, ERROR_KEYS)), None)
+    return error or found.group()
 
 
 def _class_of(text: str, openers: Sequence[str]) -> str:
@@ -150,7 +156,7 @@ def _find_inner(spoken: Sequence[str]) -> list[str]:
 def _find_calls(key: str, spoken: Sequence[str], blocks: Blocks) -> CallPaths | None:
     sections = [read_block(text, blocks).get(key) for text in spoken]
     decoded = [{key: value} for text in sections if (value := decode_json_text(text)) is not None]
-    if len(decoded) < MIN_STRINGS or len(decoded) < 0.2 * sum(text is not None for text in sections):
+    if len(decoded) < MIN_CALLS or len(decoded) < 0.2 * sum(text is not None for text in sections):
         return None
     return find_calls(profile_events([(item, False) for item in decoded]))
 

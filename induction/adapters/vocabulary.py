@@ -58,6 +58,12 @@ RESULT_KEYS = frozenset(
 )
 ERROR_KEYS = frozenset({"error", "errors", "exception", "stderr", "failed", "failure"})
 EXIT_CODE_KEYS = frozenset({"returncode", "exitcode", "exit", "code"})
+PRIOR_SAID_PATHS = ("/thought", "/rationale", "/reasoning", "/plan", "/content", "/text", "/message")
+PRIOR_TOOL_PATHS = ("/tool_name", "/tool", "/function_name")
+PRIOR_ARGS_PATHS = ("/arguments", "/args", "/input", "/parameters", "/tool_arguments", "/tool_args", "/tool_input")
+PRIOR_RESULT_PATHS = ("/observation", "/result", "/output")
+PRIOR_ERROR_PATH = "/error"
+PRIOR_OPENERS = ("Action:", "Error", "Observation:", "Task:", "Thought:")
 TASK_KEYS = (
     "task_id",
     "task",

@@ -86,12 +86,12 @@ def test_a_value_that_never_changes_within_a_run_is_refused(chat_corpus: Path) -
         for run in value["runs"]:
             for message in run["messages"]:
                 if message["role"] == "user":
-                    message["message"] = f"this customer will be {run['reward']} in the end"
+                    message["message"] = f"{run['id']} will be {run['reward']} in the end"
                     del message["content"]
 
     rewrite(chat_corpus, add)
     proposal = propose_adapter(chat_corpus)
-    view, _ = compile_adapter(proposal.spec).view({"role": "user", "message": "this customer will be 1.0 in the end"})
+    view, _ = compile_adapter(proposal.spec).view({"role": "user", "message": "run-0-1 will be 1.0 in the end"})
     assert view.observation == ""
     assert any("/message" in line and "one value" in line for line in proposal.refused)
 
@@ -122,7 +122,7 @@ def test_the_proof_of_invariance_can_fail(react_corpus: Path) -> None:
 def test_the_validator_judges_runs_that_the_proposer_did_not_see(chat_corpus: Path) -> None:
     induction = induce_adapter(chat_corpus)
     assert induction.report.ok
-    assert induction.report.runs == 20
+    assert induction.report.runs == 10
     assert induction.report.known == 1.0
     assert induction.report.deterministic
     assert induction.report.stable

@@ -16,7 +16,7 @@ from induction.adapters.llm.recording import ExchangeRecord
 from induction.adapters.llm.settings import LlmSettings
 from induction.adapters.llm.showing import Shown, show_documents
 from induction.adapters.proposer import Evidence, Proposal
-from induction.adapters.sampling import deal_runs
+from induction.adapters.sampling import MAX_HELD_OUT_RUNS, deal_runs, spread
 from induction.adapters.validator import Report, validate_adapter
 from induction.errors import LlmError
 from induction.reading.documents import Document
@@ -149,7 +149,7 @@ def _validate(draft: AdapterSpec, traces: Traces, shown: Shown) -> _Verdict:
     leaks = find_leaks(draft, runs, traces.outcome_of)
     spec = mask_leaks(draft, leaks)
     fit, held_out = deal_runs(runs, traces.seed)
-    held_out = _unshown(held_out, shown)
+    held_out = _unshown(runs, shown) or held_out
     report = validate_adapter(spec, held_out, traces.documents, tuple(leak.describe() for leak in leaks))
     if not report.ok:
         return _Verdict((*report.faults, *report.warnings))
@@ -160,9 +160,9 @@ def _validate(draft: AdapterSpec, traces: Traces, shown: Shown) -> _Verdict:
 
 
 def _unshown(runs: list[RawRun], shown: Shown) -> list[RawRun]:
-    """Leave out runs of files that the model saw parts of, as long as enough remain; a corpus may be one file."""
-    kept = [run for run in runs if run.file not in shown.files]
-    return kept if len(kept) >= MIN_UNSHOWN_RUNS else runs
+    """Return runs of the files that the model saw nothing of, if there are enough; a corpus may be one file."""
+    unseen = [run for run in runs if run.file not in shown.files]
+    return spread(unseen, MAX_HELD_OUT_RUNS) if len(unseen) >= MIN_UNSHOWN_RUNS else []
 
 
 def _better(best: _Verdict | None, verdict: _Verdict) -> _Verdict | None:

@@ -115,4 +115,4 @@ def test_a_model_need_not_know_that_a_run_is_a_folder(tmp_path: Path, endpoint: 
     endpoint.script = [proposed({"name": "x", "source": {"events": ["/steps/*"]}, "event": {"cases": [case]}})]
     contest = induce_adapter(raw, llm=settings()).contest
     assert len(contest.candidates) == 2
-    assert {len(candidate.proposal.held_out) for candidate in contest.candidates} == {6}
+    assert {candidate.proposal.evidence.runs for candidate in contest.candidates} == {12}

@@ -1,0 +1,46 @@
+"""Which paths of raw steps without kinds hold the answer to their action, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from induction.adapters.fallback import read_error
+from induction.adapters.profiles import PathProfile
+from induction.adapters.selecting import object_results
+from induction.adapters.texts import TextPath, is_result_path, rank_texts
+from monitors.adapter.spec import Selector
+
+
+def named_answers(profiles: dict[str, PathProfile], events: int) -> list[str]:
+    """Return the texts under top-level keys that are named like answers, in the order of the alphabet.
+
+    Every shape of raw step may have them, also where the sample shows too few of that shape to say so.
+    """
+    ranked = [item.path for item in rank_texts(profiles, events)]
+    return sorted(
+        path for path in ranked if "*" not in path and path.count("/") <= 2 and is_result_path(f"/{path.split('/')[1]}")
+    )
+
+
+def choose_answers(ranked: Sequence[TextPath], profiles: dict[str, PathProfile], named: Sequence[str]) -> list[str]:
+    """Return the paths of answers: texts, or an object that holds several of them; and the named ones beside these."""
+    texts = [item for item in ranked if is_result_path(item.path)]
+    objects = object_results(profiles)
+    inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
+    if objects and all(item in inside or item.fill < 0.2 for item in texts):
+        chosen = objects
+    else:
+        chosen = [item.path for item in texts if item not in inside][:3]
+    return sorted({*chosen, *(path for path in named if not _is_related(path, chosen))})
+
+
+def select_answers(paths: Sequence[str]) -> tuple[Selector, ...]:
+    """Return the selectors of answers. An error may be a text in some raw steps, an object in others."""
+    errors = read_error()
+    own = {selector.path for selector in errors}
+    selected = tuple(Selector(path=path) for path in paths if path not in own)
+    return (*selected, *errors) if own.intersection(paths) else selected
+
+
+def _is_related(path: str, others: Sequence[str]) -> bool:
+    return any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in others)
