@@ -25,10 +25,11 @@ def bound_text(text: str, max_chars: int) -> str:
 class Bounds:
     """Makes the bounded copies of one raw step's values. `truncated` says whether anything was left out so far."""
 
-    __slots__ = ("_chars", "_limits", "_values", "truncated")
+    __slots__ = ("_chars", "_limits", "_max_items", "_values", "truncated")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._max_items = limits.max_items
         self._values = 0
         self._chars = 0
         self.truncated = False
@@ -70,7 +71,7 @@ class Bounds:
 
     def _affordable(self, size: int, depth: int) -> int:
         """Return how many of a container's values are kept, and take them off the budget."""
-        kept = min(size, self._limits.max_items, self._values) if depth > 0 else 0
+        kept = min(size, self._max_items, self._values) if depth > 0 else 0
         if kept < size:
             self.truncated = True
         self._values -= kept
@@ -80,7 +81,11 @@ class Bounds:
 
     def _copy_dict(self, value: dict[str, Any], depth: int) -> dict[str, JsonValue]:
         kept: dict[str, JsonValue] = {}
-        number = self._affordable(len(value), depth)
+        number = len(value)
+        if depth > 0 and number <= self._max_items and number <= self._values:
+            self._values -= number
+        else:
+            number = self._affordable(number, depth)
         for key, item in value.items() if number == len(value) else islice(value.items(), number):
             if type(key) is not str or len(key) > MAX_KEY_CHARS or not key.isascii():
                 key = self.text(str(key), MAX_KEY_CHARS)  # noqa: PLW2901 - the common key needs no call

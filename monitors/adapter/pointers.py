@@ -55,6 +55,8 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
     star = segments.index("*")
     head = compile_pointer(join_pointer(segments[:star]), max_items)
     rest = segments[star + 1 :]
+    if "*" not in rest:
+        return _compile_items(compile_single(segments[:star]), rest, max_items)
     tail = compile_pointer(join_pointer(rest), max_items)
 
     def resolve_many(value: JsonValue, noted: Cutting | None = None) -> list[JsonValue]:
@@ -70,6 +72,23 @@ def compile_pointer(pointer: str, max_items: int) -> Resolve:
         return found[:max_items]
 
     return resolve_many
+
+
+def _compile_items(head: Callable[[JsonValue], Any], rest: tuple[str, ...], max_items: int) -> Resolve:
+    """The commonest pointer with a `*` has one: no list between its two halves."""
+    tail = compile_single(rest)
+
+    def resolve_items(value: JsonValue, noted: Cutting | None = None) -> list[JsonValue]:
+        items = head(value)
+        if not isinstance(items, list):
+            return []
+        if len(items) > max_items:
+            if noted is not None:
+                noted.truncated = True
+            items = items[:max_items]
+        return items.copy() if not rest else [found for item in items if (found := tail(item)) is not ABSENT]
+
+    return resolve_items
 
 
 def compile_single(segments: tuple[str, ...]) -> Callable[[JsonValue], Any]:
