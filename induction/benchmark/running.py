@@ -18,7 +18,7 @@ FITS, RESULTS, DIFFERENCES = "fits", "results.jsonl", "differences.jsonl"
 
 
 def run_benchmark(plan: Plan, out: Path, on_fit: OnFit, jobs: int = 1) -> Results:
-    """Run what is left of a plan; write `results.jsonl` and `differences.jsonl`, anew at each group that is complete.
+    """Run what is left of a plan; write `results.jsonl`, anew at each group that is complete, and `differences.jsonl`.
 
     Raises NoRunsError, AdapterError and what a fit raises; fits that were done stay done.
     """
@@ -39,8 +39,9 @@ def run_benchmark(plan: Plan, out: Path, on_fit: OnFit, jobs: int = 1) -> Result
         missing.discard(key)
         before, measured = measured, _measure_complete(groups, measured, missing, folder, results)
         if measured > before:
-            _write(results, plan, out)
-    _write(results, plan, out)
+            write_rows(results.rows, out / RESULTS)
+    write_rows(results.rows, out / RESULTS)
+    write_rows(results.differences(plan.contenders), out / DIFFERENCES)
     return results
 
 
@@ -55,11 +56,6 @@ def _measure_complete(groups: list[Group], done: int, missing: set[FitKey], fold
             results.add(group, found, read_agents(group.corpus.outcomes))
         done += 1
     return done
-
-
-def _write(results: Results, plan: Plan, out: Path) -> None:
-    write_rows(results.rows, out / RESULTS)
-    write_rows(results.differences(plan.contenders), out / DIFFERENCES)
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> None:

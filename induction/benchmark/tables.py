@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from induction.benchmark.plan import Plan
+from induction.benchmark.plan import Corpus
 from induction.benchmark.pooling import FLOORS
-from induction.benchmark.results import Results, Row
+from induction.benchmark.results import Row
 
 Cells = list[str]
 
@@ -49,30 +49,24 @@ class Table:
         return [f"**{self.title}**", "", *("| " + " | ".join(cells) + " |" for cells in rows), ""]
 
 
-def to_tables(plan: Plan, results: Results) -> list[Table]:
-    """Return the tables of every corpus and split: figures, failure at a turn, the promise, differences."""
-    tables: list[Table] = []
-    differences = results.differences(plan.contenders)
-    for corpus, split in plan.blocks():
-        rows = [
-            row
-            for row in results.rows
-            if (row["corpus"], row["split"]) == (corpus.name, split) and row["fold"] is None and "share" not in row
-        ]
-        if not rows:
-            continue
-        title = f"{corpus.name}, {'tasks never seen' if split == 'new' else 'tasks that repeat'}"
-        tables.append(Table(f"{title} ({_describe(rows)})", ["monitor", *HEADLINES], _lines(rows, HEADLINES)))
-        tables.append(
-            Table(
-                f"{title}: telling failures after turn k", ["monitor", *WITHIN], _lines(rows, WITHIN, with_folds=True)
-            )
-        )
-        tables.append(promise_table(title, rows))
-        mine = [row for row in differences if (row["corpus"], row["split"]) == (corpus.name, split)]
-        if mine:
-            tables.append(difference_table(title, mine))
-    return tables
+def to_tables(rows: Sequence[Row], differences: Sequence[Row], corpus: Corpus, split: str) -> list[Table]:
+    """Return the tables of a corpus and split: figures, differences, failure at a turn, the promise; none before it has
+    rows.
+    """
+    place = (corpus.name, split)
+    rows = [
+        row for row in rows if (row["corpus"], row["split"]) == place and row["fold"] is None and "share" not in row
+    ]
+    if not rows:
+        return []
+    title = f"{corpus.name}, {'tasks never seen' if split == 'new' else 'tasks that repeat'}"
+    tables = [Table(f"{title} ({_describe(rows)})", ["monitor", *HEADLINES], _lines(rows, HEADLINES))]
+    mine = [row for row in differences if (row["corpus"], row["split"]) == place]
+    if mine:
+        tables.append(difference_table(title, mine))
+    failures = _lines(rows, WITHIN, with_folds=True)
+    tables.append(Table(f"{title}: telling failures after turn k", ["monitor", *WITHIN], failures))
+    return [*tables, promise_table(title, rows)]
 
 
 def promise_table(title: str, rows: Sequence[Row]) -> Table:
@@ -159,9 +153,11 @@ def _cell(rows: Sequence[Row]) -> str:
     if not rows:
         return "–"
     values = [row["value"] for row in rows]
-    if len(values) > 1:
+    if len(values) > 1 and np.ptp(values) > 0:
         return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
-    return f"{values[0]:.3f}" + ("" if rows[0]["lo"] is None else f" [{rows[0]['lo']:.2f}, {rows[0]['hi']:.2f}]")
+    return f"{values[0]:.3f}" + (
+        "" if len(values) > 1 or rows[0]["lo"] is None else f" [{rows[0]['lo']:.2f}, {rows[0]['hi']:.2f}]"
+    )
 
 
 def _span(rows: Sequence[Row]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from induction.evaluation.drawing import to_css
 from induction.evaluation.evaluating import Evaluation
 from induction.evaluation.plots import (
     draw_alert_times,
@@ -35,6 +36,7 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
     environment.filters["figure"] = _figure
     figures = evaluation.figures
     return environment.from_string(template).render(
+        colours=to_css(),
         manifest=manifest,
         figures=figures,
         source=source,

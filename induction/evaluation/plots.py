@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve
 
 from induction.evaluation.alerting import alert_metrics_at, equal_far_curve
+from induction.evaluation.drawing import ACCENT, INK, MUTED, WARN, draw_svg, to_page_colours
 from induction.evaluation.evaluating import Evaluation
 from induction.evaluation.sample import to_step_index
 from induction.learning.scoring import ScoredRun
-
-INK, ACCENT, MUTED, WARN = "#1f2933", "#0b6e99", "#9aa5b1", "#b3541e"
 
 
 def draw_precision_recall(evaluation: Evaluation) -> str:
@@ -39,7 +35,7 @@ def draw_precision_recall(evaluation: Evaluation) -> str:
         axes.set(xlabel="recall (turns)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(frameon=False, loc="upper right")
 
-    return _to_svg(draw)
+    return to_page_colours(draw_svg(draw))
 
 
 def draw_recall_against_false_alarms(
@@ -69,7 +65,7 @@ def draw_recall_against_false_alarms(
         axes.legend(frameon=False, loc="lower right")
 
     has_both = sample.failed.any() and not sample.failed.all() and len(success_maxima) > 0
-    return _to_svg(draw) if has_both else ""
+    return to_page_colours(draw_svg(draw)) if has_both else ""
 
 
 def draw_calibration(evaluation: Evaluation) -> str:
@@ -93,7 +89,7 @@ def draw_calibration(evaluation: Evaluation) -> str:
         axes.set(xlabel="failure probability that was said", ylabel="share that failed", xlim=(0, 1), ylim=(0, 1))
         axes.legend(frameon=False, loc="upper left")
 
-    return _to_svg(draw)
+    return to_page_colours(draw_svg(draw))
 
 
 def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
@@ -117,19 +113,4 @@ def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         axes.legend(frameon=False)
 
-    return _to_svg(draw)
-
-
-def _to_svg(draw: Callable[[Axes], None]) -> str:
-    with mpl.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "forewarn", "font.family": "sans-serif", "font.size": 10}
-    ):
-        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
-        draw(axes)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return to_page_colours(draw_svg(draw))

@@ -18,41 +18,10 @@ from induction.benchmark.running import run_benchmark
 from induction.errors import NoRunsError, TooFewRunsError, UnreadableRawError
 from induction.evaluation.metrics import measure
 from induction.learning.labelled import LabelledRun
-from induction.learning.scoring import ScoredRun
-from monitors.adapter import write_spec
+from tests.induction.benchmark_fits import Fits, keys, perfect_fit, silent
 from tests.tiny_bundle import tiny_spec, write_corpus
 
 ORACLES = ("near-end-oracle", "outcome-oracle")
-
-
-def scored(run: str, *, success: bool, scores: list[float]) -> ScoredRun:
-    """A run of one raw step a turn, each answered."""
-    steps = len(scores)
-    values = np.array(scores)
-    return ScoredRun(
-        run,
-        f"task of {run}",
-        success,
-        np.arange(1, steps + 1, dtype=np.int32),
-        np.ones(steps, np.int32),
-        np.ones(steps, np.bool_),
-        1 / (1 + np.exp(-values)),
-        1 / (1 + np.exp(-values)),
-        values,
-    )
-
-
-def perfect_fit(key: FitKey) -> Fit:
-    """Failures score 1, successes -1; the calibration's successes reach 0."""
-    runs = [
-        scored(f"{key.fold}-{number}", success=number % 2 == 0, scores=[1.0 if number % 2 else -1.0] * 6)
-        for number in range(12)
-    ]
-    return Fit(key, runs, [0.0] * 20, [6] * 20)
-
-
-def keys() -> list[FitKey]:
-    return [FitKey("tiny", "new", "default", "gru", 13, fold) for fold in range(5)]
 
 
 def test_a_fit_on_disk_is_read_back_as_it_was(tmp_path: Path) -> None:
@@ -110,36 +79,6 @@ def test_the_base_rate_is_that_of_the_calibration_fold() -> None:
     fits[3] = replace(fits[3], runs=[run for run in fits[3].runs if not run.success])
 
     assert calibration_rates(fits, 3) == pytest.approx([1 / 3, 1 / 3, 2 / 3, 1 / 3, 1 / 3])
-
-
-class Fits:
-    """Stands in for training: perfect fits, each key remembered."""
-
-    def __init__(self) -> None:
-        self.done: list[FitKey] = []
-
-    def __call__(self, key: FitKey, *_: object) -> Fit:
-        self.done.append(key)
-        return perfect_fit(key)
-
-
-@pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
-    found = Fits()
-    monkeypatch.setattr(fitting, "fit", found)
-    return found
-
-
-@pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    (tmp_path / "out" / "adapters").mkdir(parents=True)
-    write_spec(tiny_spec(), tmp_path / "out" / "adapters" / "tiny.json")
-    written = write_corpus(tmp_path, with_folds=True)
-    return Plan([Corpus("tiny", written.raw, written.outcomes)], (Contender("default", "gru"),), ("new",), (13,))
-
-
-def silent(*_: object) -> None:
-    """Hears a fit's stages."""
 
 
 def test_fits_that_are_done_are_not_done_again(tmp_path: Path, plan: Plan, fits: Fits) -> None:
