@@ -173,7 +173,7 @@ def _merge_inner(profiles: dict[tuple[str, ...], _ListProfile]) -> None:
                 profile.mass = 0
 
 
-def _score(path: tuple[str, ...], profile: _ListProfile, total: int) -> ListScore:
+def _score(path: tuple[str, ...], profile: _ListProfile, total: float) -> ListScore:
     mean_length = profile.mean_length
     objects = profile.kinds.get("dict", 0)
     core = [count for count in profile.keys.values() if count >= 0.8 * objects]

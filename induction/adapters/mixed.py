@@ -40,7 +40,7 @@ def mixed_cases(kind: Kind, when: When) -> list[Case]:
     idle: list[JsonValue] = []
     rest = kind.events
     known = Known()
-    named = named_answers(_profile(rest, (*kind.heard, *kind.echoes)), len(rest))
+    named = named_answers(without_heard(kind.profiles, kind.echoes), len(rest))
     for _ in range(MAX_SHAPES):
         profiles = _profile(rest, (*kind.heard, *kind.echoes))
         calls = find_calls(profiles, frozenset(known.result), rest)

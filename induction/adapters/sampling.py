@@ -21,9 +21,9 @@ from induction.reading.runs import RawRun
 from induction.reading.trees import find_tree, with_flat_trees
 from monitors.adapter.spec import Folder
 
-MAX_FILES = 1000
+MAX_FILES = 600
 MAX_BYTES = 64 << 20
-MAX_FIT_RUNS = 800
+MAX_FIT_RUNS = 400
 MAX_HELD_OUT_RUNS = 160
 
 Item = TypeVar("Item")
@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 def sample_documents(
     raw: Path, *, seed: int = 0, on_file: Callable[[int, int], None] | None = None
 ) -> tuple[list[Document], list[ReadFault]]:
-    """Return documents spread evenly over the files of RAW (at most 1000 files and about 64 MB), and the files that
+    """Return documents spread evenly over the files of RAW (at most 600 files and about 64 MB), and the files that
     have none. Of a large file it is the beginnings of its lists, or its first lines.
 
     Rows of tables are objects, by whose pointers the rows are read. Where runs are folders each folder is a document,
