@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from induction.adapters.fallback import read_error
 from induction.adapters.profiles import PathProfile
 from induction.adapters.selecting import object_results
+from induction.adapters.sides import answers_action
 from induction.adapters.texts import TextPath, is_result_path, rank_texts
 from monitors.adapter.spec import Selector
 
@@ -22,10 +23,15 @@ def named_answers(profiles: dict[str, PathProfile], events: int) -> list[str]:
     )
 
 
-def choose_answers(ranked: Sequence[TextPath], profiles: dict[str, PathProfile], named: Sequence[str]) -> list[str]:
-    """Return the paths of answers: texts, or an object that holds several of them; and the named ones beside these."""
-    texts = [item for item in ranked if is_result_path(item.path)]
-    objects = object_results(profiles)
+def choose_answers(
+    ranked: Sequence[TextPath], profiles: dict[str, PathProfile], named: Sequence[str], own: tuple[str, ...] = ()
+) -> list[str]:
+    """Return the paths of answers: texts, or an object that holds several of them; and the named ones beside these.
+    What stands under a path in `own` the agent wrote.
+    """
+    texts = [item for item in ranked if answers_action(item.path, own)]
+    objects = object_results({path: profile for path, profile in profiles.items() if answers_action(path, own)})
+    named = [path for path in named if answers_action(path, own)]
     inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
     if objects and all(item in inside or item.fill < 0.2 for item in texts):
         chosen = objects

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from induction.adapters.profiles import PathProfile, decode_json_text
 from induction.adapters.vocabulary import (
+    ACT_MARKERS,
     AGENT_VALUES,
     CALL_ARGS_KEYS,
     CALL_NAME_KEYS,
@@ -30,19 +31,25 @@ MIN_SCORE = 1.0
 MIN_EXPLAINED = 0.5
 SPEAKERS = AGENT_VALUES | OTHER_VALUES | (PART_VALUES - {"tool", "function", "call"})
 MAX_SHOWN = 400
+MIN_ENTRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CallPaths:
-    """Where a raw step names a tool and its arguments; `decode` if the arguments are JSON in a string."""
+    """Where a raw step names a tool and its arguments; `decode` if the arguments are JSON in a string, `entry` if both
+    stand in an object of one entry: {name: arguments}.
+    """
 
     name: str
     args: str | None
     decode: bool
     score: float
+    entry: bool = False
 
     def read(self, event: JsonValue) -> list[tuple[str, JsonValue]]:
         """Return the calls of a raw step as (name, arguments)."""
+        if self.entry:
+            return [one for value in compile_pointer(self.name, 64)(event) if (one := only_entry(value)) is not None]
         names = compile_pointer(self.name, 64)(event)
         args = compile_pointer(self.args, 64)(event) if self.args is not None else []
         padded = [*args, *[None] * (len(names) - len(args))]
@@ -50,10 +57,16 @@ class CallPaths:
             (to_text(name), _decoded(arg)) for name, arg in zip(names, padded, strict=False) if isinstance(name, str)
         ]
 
+    def names(self) -> tuple[Selector, ...]:
+        """Return the selectors of `tool`."""
+        return (Selector(path=self.name, entry="key" if self.entry else None),)
+
     def selectors(self) -> tuple[Selector, ...]:
         """Return the selectors of `args`."""
         if self.args is None:
             return ()
+        if self.entry:
+            return (Selector(path=self.args, entry="value"),)
         return (Selector(path=self.args, decode="json" if self.decode else None),)
 
 
@@ -69,7 +82,38 @@ def find_calls(
     names = [path for path, profile in profiles.items() if path not in reserved and _names_tools(profile)]
     pairs = [pair for path in names if (pair := _pair(profiles[path], profiles, reserved)) is not None]
     pairs = pairs or [pair for path in names if (pair := _unnamed_pair(profiles[path], profiles, reserved, events))]
+    pairs = pairs or [pair for path in profiles if (pair := _entry_pair(path, profiles, reserved, events)) is not None]
     return max(pairs, key=lambda pair: (pair.score, -len(pair.name)), default=None)
+
+
+def only_entry(value: JsonValue) -> tuple[str, JsonValue] | None:
+    """Return the one entry of an object that is not null, or None where it has another number."""
+    filled = [(key, item) for key, item in value.items() if item is not None] if isinstance(value, dict) else []
+    return filled[0] if len(filled) == 1 else None
+
+
+def _entry_pair(
+    path: str, profiles: dict[str, PathProfile], reserved: frozenset[str], events: Sequence[JsonValue]
+) -> CallPaths | None:
+    """Objects of one entry, in a list or under a name of actions, whose keys are few and repeat: {name: arguments}."""
+    profile = profiles[path]
+    if path in reserved or profile.kinds["dict"] < 0.9 * profile.values or profile.values < MIN_ENTRIES:
+        return None
+    named = matches(last_key(path), ACT_MARKERS | CALL_NAME_KEYS)
+    if not (named or path.endswith("/*")):
+        return None
+    resolve = compile_pointer(path, 64)
+    values = [value for event in events[:MAX_SHOWN] for value in resolve(event) if value]
+    entries = [entry for value in values if (entry := only_entry(value)) is not None]
+    keys = Counter(key for key, _ in entries)
+    objects = sum(isinstance(item, dict) for _, item in entries)
+    if (
+        len(entries) < 0.95 * len(values)
+        or not 2 <= len(keys) <= max(2, len(entries) // 4)
+        or objects < 0.8 * len(entries)
+    ):
+        return None
+    return CallPaths(path, path, decode=False, score=1.0 + named, entry=True)
 
 
 def _unnamed_pair(
@@ -213,7 +257,8 @@ def echoes(calls: Sequence[tuple[str, JsonValue]], earlier: Sequence[tuple[str, 
 
 
 def _same(left: JsonValue, right: JsonValue) -> bool:
-    return left is None or left == right
+    """A call's arguments may come back wrapped: {args: [], kwargs: {...}}."""
+    return left is None or left == right or (isinstance(left, dict) and bool(right) and right in left.values())
 
 
 def _decoded(value: JsonValue) -> JsonValue:

@@ -6,11 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from induction.adapters.mixed import mixed_cases
-from induction.adapters.nesting import decode_at, find_echoes, find_heard, find_json_texts, find_latest
+from induction.adapters.nesting import (
+    decode_at,
+    find_echoes,
+    find_folded,
+    find_heard,
+    find_json_texts,
+    find_latest,
+    unfold_at,
+)
 from induction.adapters.parts import find_parts, part_cases
 from induction.adapters.profiles import profile_events
 from induction.adapters.roles import Kind, assign_roles
 from induction.adapters.selecting import call_subtrees, metadata_of, object_results
+from induction.adapters.sides import is_shown_path
 from induction.adapters.splitting import split_kinds
 from induction.adapters.strings import infer_strings
 from induction.adapters.texts import choose_texts, is_result_path, rank_texts
@@ -30,6 +39,7 @@ class Reading:
     decode: tuple[str, ...]
     blocks: Blocks | None
     notes: list[str]
+    unfold: tuple[str, ...] = ()
 
     @property
     def kinds_are_told(self) -> bool:
@@ -47,6 +57,9 @@ def infer_cases(runs: Runs) -> Reading:
     decode = find_json_texts(runs)
     if decode:
         runs = [[decode_at(event, decode) for event in run] for run in runs]
+    unfold = find_folded(runs)
+    if unfold:
+        runs = [[unfold_at(event, unfold) for event in run] for run in runs]
     events = [(event, index == len(run) - 1) for run in runs for index, event in enumerate(run)]
     profiles = profile_events(events)
     split = split_kinds(runs, profiles, find_heard(runs, profiles))
@@ -61,9 +74,9 @@ def infer_cases(runs: Runs) -> Reading:
         f"{kind.value or 'every raw step'}: {kind.role} ({kind.reason}), {len(kind.events)} raw steps" for kind in kinds
     ]
     if strings is None:
-        return Reading(kinds, tuple(cases), decode, None, notes)
+        return Reading(kinds, tuple(cases), decode, None, notes, unfold)
     read = (*strings.cases, *cases)
-    return Reading(kinds, read, (*strings.decode, *decode), strings.blocks, [*notes, *strings.notes])
+    return Reading(kinds, read, (*strings.decode, *decode), strings.blocks, [*notes, *strings.notes], unfold)
 
 
 def _kind_cases(kind: Kind, when: When) -> list[Case]:
@@ -76,14 +89,16 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
     outside = call_subtrees(calls, kind.events)
     ranked = rank_texts(kind.profiles, len(kind.events), outside)
     if kind.role == "act":
-        kind.texts = choose_texts([item for item in ranked if not is_result_path(item.path)] or ranked, kind.events)
+        said = [item for item in ranked if not is_result_path(item.path)] or ranked
+        said = [item for item in said if not is_shown_path(item.path)] or said
+        kind.texts = choose_texts(said, kind.events)
     else:
         ranked = sorted(ranked, key=lambda item: (not is_result_path(item.path) and kind.role == "answer", -item.score))
         kind.texts = choose_texts(ranked, kind.events)[:1] or object_results(kind.profiles)
     texts = tuple(Selector(path=path) for path in kind.texts)
     metadata = tuple(selector for selector in metadata_of(kind) if selector.path not in when)
     if kind.role == "act":
-        tool = (Selector(path=calls.name),) if calls is not None else ()
+        tool = calls.names() if calls is not None else ()
         args = calls.selectors() if calls is not None else ()
         fields = Fields(action=texts, tool=tool, args=args, metadata=metadata)
         if not texts and not tool:

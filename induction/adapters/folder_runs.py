@@ -6,6 +6,7 @@ of their own are runs, however they are numbered, unless each repeats what the o
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ Names = dict[str, dict[str, list[RawFile]]]
 
 def find_folder_runs(files: Sequence[RawFile]) -> tuple[Folder, Container] | None:
     """Return how runs are folders and what their steps are written in, or None where runs are files or inside them."""
+    together = _numbered_folders(files)
+    if together is not None:
+        return together, "json"
     for folders in _candidate_folders(files):
         if len(folders) < MIN_FOLDERS:
             continue
@@ -61,6 +65,82 @@ def _candidate_folders(files: Sequence[RawFile]) -> list[Names]:
         if home in homes:
             _add(far, home, "/".join(path[-depth:]), file)
     return [far, near] if len(far) >= MIN_FOLDERS else [near]
+
+
+def _numbered_folders(files: Sequence[RawFile]) -> Folder | None:
+    """Return how runs hold a numbered folder for each step, or None.
+
+    A step's folder has files of at least two kinds, the same in folder after folder; the numbers in a run begin at 0
+    or 1 and leave none out; and no file in them holds steps of its own.
+    """
+    inside: dict[str, dict[str, dict[int, list[RawFile]]]] = {}
+    for file in files:
+        *folders, name = file.path.split("/")
+        if len(folders) < 2 or not _ends_in_number(folders[-1]):
+            continue
+        fixed = 1 if len(folders) > 2 and name_shape(folders[-2]) == folders[-2] else 0
+        for up in range(fixed + 1):
+            home = "/".join(folders[: len(folders) - 1 - up])
+            shape = name_shape("/".join([*folders[len(folders) - 1 - up :], name]))
+            number = int(re.findall("[0-9]+", folders[-1])[-1][:9])
+            inside.setdefault(home, {}).setdefault(shape, {}).setdefault(number, []).append(file)
+    return _choose_numbered(inside, files)
+
+
+def _ends_in_number(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z_. -]*[0-9]{1,6}", name) is not None
+
+
+def _choose_numbered(inside: dict[str, dict[str, dict[int, list[RawFile]]]], files: Sequence[RawFile]) -> Folder | None:
+    counts = Counter(shape for shapes in inside.values() for shape in shapes)
+    for depth in sorted({shape.count("/") for shape in counts}, reverse=True):
+        usual = [shape for shape in sorted(counts) if shape.count("/") == depth]
+        homes = {home: {s: n for s, n in shapes.items() if s in usual} for home, shapes in inside.items()}
+        homes = {home: shapes for home, shapes in homes.items() if shapes}
+        usual = [shape for shape in usual if counts[shape] >= MOST * len(homes)]
+        if len(homes) < MIN_FOLDERS or len(usual) < 2 or len({shape.rsplit("/", 1)[0] for shape in usual}) > 1:
+            continue
+        whole = sum(all(_counts_up(shapes.get(shape, {})) for shape in usual) for shapes in homes.values())
+        several = statistics.fmean(len(shapes.get(usual[0], {})) for shapes in homes.values())
+        if whole < MOST * len(homes) or several < 2:
+            continue
+        found = [
+            file for shapes in homes.values() for numbers in shapes.values() for one in numbers.values() for file in one
+        ]
+        if any(_hold_own_steps(shape, homes) for shape in usual) or len(found) < 0.4 * len(files):
+            continue
+        beside = _usual_beside(files, list(homes), usual)
+        return Folder(steps=tuple(usual), beside=beside, together=True)
+    return None
+
+
+def _counts_up(numbers: dict[int, list[RawFile]]) -> bool:
+    return bool(numbers) and min(numbers) in (0, 1) and max(numbers) - min(numbers) + 1 == len(numbers)
+
+
+def _hold_own_steps(shape: str, homes: dict[str, dict[str, dict[int, list[RawFile]]]]) -> bool:
+    """Lists named like steps, or long logs, are runs in numbered folders; a screen with a prompt or two is none."""
+    chosen = [
+        numbers[max(numbers)][0]
+        for shapes in list(homes.values())[:LOOKED_AT_FOLDERS]
+        if (numbers := shapes.get(shape))
+    ]
+    documents = [document for document in _parse(chosen) if document.container != "text"]
+    lists = [best for document in documents if (best := next(iter(score_lists(document)), None)) is not None]
+    long = [
+        best for best in lists if best.mean_length >= 3 and matches(last_key(best.path), EVENT_LIST_KEYS - {"messages"})
+    ]
+    return len(long) >= 0.5 * max(1, len(chosen))
+
+
+def _usual_beside(files: Sequence[RawFile], homes: Sequence[str], steps: Sequence[str]) -> tuple[str, ...]:
+    counts: Counter[str] = Counter()
+    known = set(homes)
+    for file in files:
+        folder, _, name = file.path.rpartition("/")
+        if folder in known and name_shape(name) not in steps:
+            counts[name_shape(name)] += 1
+    return tuple(shape for shape in sorted(counts) if 0.5 * len(homes) <= counts[shape] <= len(homes))
 
 
 def _add(folders: Names, folder: str, name: str, file: RawFile) -> None:

@@ -64,13 +64,23 @@ def _scrambled(document: Document, spec: AdapterSpec, rng: random.Random) -> Doc
 def _scrambled_value(
     value: JsonValue, path: tuple[str, ...], kept: Sequence[tuple[str, ...]], rng: random.Random
 ) -> JsonValue:
-    if any(path == keep for keep in kept):
+    if any(_names(keep, path) for keep in kept):
         return value
     if isinstance(value, dict):
         return {key: _scrambled_value(item, (*path, key), kept, rng) for key, item in value.items()}
     if isinstance(value, list):
-        return [_scrambled_value(item, (*path, "*"), kept, rng) for item in value]
+        last = len(value) - 1
+        places = [str(index) if index < last else f"{index} -1" for index in range(len(value))]
+        return [_scrambled_value(item, (*path, place), kept, rng) for item, place in zip(value, places, strict=True)]
     return random_text(rng)
+
+
+def _names(pointer: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    """A place in a list is named by `*`, by its number, and the last one by -1."""
+    return len(pointer) == len(path) and all(
+        one == place or (place[:1].isdigit() and one in ("*", *place.split(" ")))
+        for one, place in zip(pointer, path, strict=True)
+    )
 
 
 def _scrambled_text(text: str, spec: AdapterSpec, rng: random.Random) -> str:

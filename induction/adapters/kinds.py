@@ -47,7 +47,7 @@ def find_discriminator(runs: Sequence[Sequence[JsonValue]], profiles: dict[str, 
         for profile in profiles.values()
         if "*" not in profile.path
         and profile.path.count("/") <= 2
-        and profile.events >= 0.95 * len(events)
+        and profile.events >= (0.85 if last_key(profile.path).isdigit() else 0.95) * len(events)
         and profile.texts >= 0.95 * profile.values
         and 2 <= len(profile.distinct) <= MAX_KINDS
         and profile.mean_chars <= 40
@@ -65,7 +65,10 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 1]
     varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
     known = [value for value in set(values) if matches(value, AGENT_VALUES | TOOL_VALUES | OTHER_VALUES)]
-    prior = 0.35 * matches(last_key(candidate.path), DISCRIMINATOR_KEYS) + 0.35 * len(known) / len(set(values))
+    named = matches(last_key(candidate.path), DISCRIMINATOR_KEYS)
+    # The column of a row has no name: its values alone may tell, if all are known and as short as codes.
+    named = named or (last_key(candidate.path).isdigit() and len(known) >= 2 and candidate.mean_chars <= 8)
+    prior = 0.35 * named + 0.35 * len(known) / len(set(values))
     if prior < 0.1:
         # A name of a tool or a phase explains the shape of raw steps too, but not who acts.
         return Discriminator(candidate.path, (), 0.0, told)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from induction.adapters.vocabulary import EVENT_LIST_KEYS, last_key, matches
+from induction.adapters.vocabulary import EVENT_LIST_KEYS, RESULT_KEYS, last_key, matches
 from induction.reading.documents import Document
 from monitors.adapter.pointers import join_pointer
 from monitors.stepview import JsonValue
@@ -105,6 +105,11 @@ def find_event_lists(documents: Sequence[Document]) -> list[ListScore]:
     return found
 
 
+def _names_both_sides(keys: Sequence[str]) -> bool:
+    """Items that name an action and what answers it are steps rather than a list of messages beside them."""
+    return any(matches(key, RESULT_KEYS) for key in keys) and any(key.lower() in ("action", "actions") for key in keys)
+
+
 def split_at_run(path: str) -> tuple[str, str]:
     """Return (runs, events) pointers for a list of steps: a run is the innermost list item that holds the list, else
     the document.
@@ -176,7 +181,7 @@ def _merge_inner(profiles: dict[tuple[str, ...], _ListProfile]) -> None:
 def _score(path: tuple[str, ...], profile: _ListProfile, total: float) -> ListScore:
     mean_length = profile.mean_length
     objects = profile.kinds.get("dict", 0)
-    core = [count for count in profile.keys.values() if count >= 0.8 * objects]
+    core = [key for key, count in profile.keys.items() if count >= 0.8 * objects]
     likeness = 1.0 if objects and core else 0.5 if objects else 0.4
     likeness *= max(profile.kinds.values()) / profile.items
     distinct = 1 - profile.repeated / profile.items
@@ -184,5 +189,6 @@ def _score(path: tuple[str, ...], profile: _ListProfile, total: float) -> ListSc
     length = min(1.0, max(0.02, (mean_length - 1) / 3))
     pointer = join_pointer(path)
     prior = 1.5 if matches(last_key(pointer), EVENT_LIST_KEYS) else 1.0
+    prior *= 1.5 if _names_both_sides(core) else 1.0
     score = share * length * likeness * distinct * prior
     return ListScore(pointer, score, len(profile.lengths), mean_length, share, distinct, likeness)

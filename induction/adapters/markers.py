@@ -20,6 +20,7 @@ from induction.adapters.vocabulary import (
 _MARKER = re.compile(
     r"\s{0,4}(?:[#*>\-]{1,4}\s?)?[\[<(*]{0,2}[A-Za-z][A-Za-z_ -]{0,23}?(?: ?\d{1,4})?[\])>*]{0,2}(?::|\s*$(?<=[\]>*]))"
 )
+_HEADING = re.compile(r"#{1,4} [A-Z][\w()&/.' -]{0,39}$")
 _PLACE = r"[^\s$#%>]{0,60}"
 _WHERE = rf"(?:\([\w .-]{{1,40}}\) ?)?[\w.+-]+@[\w.-]+[: ]{_PLACE} ?|\[[\w.+-]+@[\w.-]+ {_PLACE}\]|[~/]{_PLACE} ?"
 _PROMPT = re.compile(rf"(?:{_WHERE})[$%#>] |[$❯] ")
@@ -99,6 +100,8 @@ def marker_of(line: str) -> str | None:
     """Return the literal that a line starts with, if it could be a marker; a number in it is left out with what
     follows.
     """
+    if _HEADING.match(line.rstrip()) is not None:
+        return line.rstrip()
     found = _MARKER.match(line)
     if found is None or not found.group().strip():
         return None

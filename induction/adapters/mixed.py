@@ -11,6 +11,7 @@ from induction.adapters.fallback import common_calls
 from induction.adapters.profiles import PathProfile, profile_events
 from induction.adapters.roles import Kind
 from induction.adapters.selecting import call_subtrees, metadata_of, own_words, without_heard
+from induction.adapters.sides import answers_action, choose_shown, in_own, is_shown_path, own_paths, texts_beside
 from induction.adapters.templates import find_template
 from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
 from induction.adapters.unnamed import MIN_FILL, Known, choose_action, choose_results, names_nothing
@@ -125,21 +126,25 @@ def _acting_case(
     mine = [event for event in events if all(test(event) for test in present)]
     profiles = _profile(mine, heard)
     ranked = rank_texts(profiles, len(mine), call_subtrees(calls, mine))
+    own = own_paths(profiles, calls)
     words = own_words(calls, profiles, mine)
     unnamed = names_nothing(ranked, profiles)
     if unnamed:
         action = words or choose_action(ranked, calls, mine, known)
         answers = choose_results(ranked, profiles, calls, mine, known)
     else:
-        action = [*_choose_action(ranked, calls, mine, words), *words]
-        answers = choose_answers(ranked, profiles, named)
+        action = [*_choose_action(ranked, calls, mine, words, own), *words]
+        action = action or (texts_beside(ranked, calls, mine) if calls is not None else [])
+        answers = choose_answers(ranked, profiles, named, own)
     if key is None and not action:
         return None
     written = _written_calls(action[0], mine) if calls is None else None
     results = (*select_answers(answers), *_written_part(written, "result"))
+    shown = choose_shown(ranked, [*action, *answers], mine)
     fields = Fields(
+        observation=tuple(Selector(path=path) for path in shown),
         action=tuple(Selector(path=path) for path in action),
-        tool=(Selector(path=calls.name),) if calls is not None else _written_part(written, "name"),
+        tool=calls.names() if calls is not None else _written_part(written, "name"),
         args=calls.selectors() if calls is not None else _written_part(written, "args"),
         result=results,
         metadata=metadata_of(Kind(None, mine, profiles, calls)),
@@ -148,13 +153,18 @@ def _acting_case(
 
 
 def _choose_action(
-    ranked: Sequence[TextPath], calls: CallPaths | None, events: Sequence[JsonValue], words: Sequence[str]
+    ranked: Sequence[TextPath],
+    calls: CallPaths | None,
+    events: Sequence[JsonValue],
+    words: Sequence[str],
+    own: tuple[str, ...],
 ) -> list[str]:
     """Texts named like what an agent says; beside its own words in arguments, only named thoughts."""
     spoken = ACTION_TEXT_KEYS if calls is None else ACTION_TEXT_KEYS | PLAN_KEYS
     wanted = THINKING_KEYS if words else spoken
-    own = [item for item in ranked if not is_result_path(item.path) and matches(last_key(item.path), wanted)]
-    return choose_texts(own, events)
+    said = [item for item in ranked if not answers_action(item.path, own)]
+    said = [item for item in said if matches(last_key(item.path), wanted) or in_own(item.path, own)]
+    return choose_texts([item for item in said if not is_shown_path(item.path)], events)
 
 
 def _call_key(calls: CallPaths, events: Sequence[JsonValue]) -> str:

@@ -17,12 +17,14 @@ from induction.adapters.vocabulary import (
     TOOL_VALUES,
     matches,
 )
-from monitors.adapter.pointers import compile_pointer, split_pointer
+from monitors.adapter.pointers import compile_pointer, join_pointer, split_pointer
+from monitors.adapter.unfolding import is_folded, unfold
 from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
 MAX_RUNS = 40
 MIN_ECHO = 20
+MIN_FOLDED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,26 @@ def find_json_texts(runs: Runs) -> tuple[str, ...]:
                     texts[path] += 1
                     messages[path] += _holds_messages(decode_json_text(value.strip()))
     return tuple(sorted(path for path, count in messages.items() if count >= 0.8 * texts[path]))
+
+
+def find_folded(runs: Runs) -> tuple[str, ...]:
+    """Return the paths of objects in which lists were flattened to keys such as messages.0.role."""
+    folded: Counter[str] = Counter()
+    for run in _some(runs):
+        for event in run:
+            held = [("", event), *event.items()] if isinstance(event, dict) else []
+            folded.update(join_pointer((key,) if key else ()) for key, value in held if is_folded(value))
+    return tuple(sorted(path for path, count in folded.items() if count >= MIN_FOLDED))
+
+
+def unfold_at(event: JsonValue, pointers: Sequence[str]) -> JsonValue:
+    """Return a copy of a raw step with such objects nested again."""
+    for pointer in pointers:
+        if not pointer:
+            event = unfold(event)
+        elif isinstance(event, dict) and (key := split_pointer(pointer)[0]) in event:
+            event = {**event, key: unfold(event[key])}
+    return event
 
 
 def decode_at(event: JsonValue, pointers: Sequence[str]) -> JsonValue:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from induction.adapters.cases import infer_cases
+from induction.adapters.embedded import find_embedded_text
 from induction.adapters.fallback import read_by_names
 from induction.adapters.identity import (
     ERROR_TEXTS,
@@ -105,6 +106,12 @@ def _propose_text(documents: Sequence[Document], name: str) -> tuple[AdapterSpec
 
 
 def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> tuple[AdapterSpec, list[str]]:
+    embedded = find_embedded_text(documents) if documents[0].container == "json" else None
+    if embedded is not None:
+        source = _with_identity(Source(runs=(embedded.runs,), events=(embedded.events,)), documents)
+        status = Status(error_text=ERROR_TEXTS, ok_if_result=True)
+        notes = [f"runs are texts at {embedded.runs}{embedded.events}", *embedded.notes]
+        return AdapterSpec(name=name, source=source, event=embedded.event, status=status), notes
     source, notes = _find_source(documents, name)
     source = documents[0].read_as(source)
     blank = AdapterSpec(name=name, source=source, event=Event(cases=(Case(when={}, acts=False, fields=Fields()),)))
@@ -127,6 +134,7 @@ def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> 
         cases=reading.cases,
         decode=reading.decode,
         otherwise=read_by_names(kinds_are_told=reading.kinds_are_told) if source.container != "otlp" else Fields(),
+        unfold=reading.unfold,
     )
     return AdapterSpec(name=name, source=source, event=event, status=status), notes
 

@@ -16,6 +16,7 @@ from induction.adapters.vocabulary import (
     TOOL_VALUES,
     last_key,
     matches,
+    words_of,
 )
 from monitors.adapter.pointers import compile_pointer
 from monitors.stepview import JsonValue
@@ -44,6 +45,7 @@ class Kind:
     texts: list[str] = field(default_factory=list)
     heard: tuple[str, ...] = ()
     echoes: tuple[str, ...] = ()
+    told: str = ""
 
 
 def assign_roles(kinds: list[Kind], runs: Runs) -> None:
@@ -51,29 +53,38 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
     if len(kinds) == 1 and kinds[0].value is None:
         kinds[0].role, kinds[0].reason = "mixed", "raw steps have no kinds: action and answer stand in one"
         return
+    shared = _shared_words(kinds)
     owners = {id(event): number for number, kind in enumerate(kinds) for event in kind.events}
     echoed = _echo_shares(kinds, runs, owners)
     linked = _link_shares(kinds, runs, owners)
     for number, kind in enumerate(kinds):
-        value = telling_value(kind.value or "")
-        if kind.speaker:
-            kind.role, kind.reason = kind.speaker, "a name beside the message says who speaks"
-        elif kind.calls is not None and (echoed[number] >= 0.7 or linked[number] >= 0.7):
-            kind.role, kind.reason = "answer", "names calls made before"
-        elif kind.calls is not None and not matches(value, OTHER_VALUES):
-            kind.role, kind.reason = "act", f"calls tools at {kind.calls.name}"
-        elif linked[number] >= 0.7:
-            kind.role, kind.reason = "answer", "carries the id of a call made before"
-        elif matches(value, THINKING_KEYS):
-            kind.role, kind.reason = "think", "named like a thought"
-        elif matches(value, TOOL_VALUES) and not matches(value, AGENT_VALUES - {"action"}):
-            kind.role, kind.reason = "answer", "named like an answer"
-        elif matches(value, AGENT_VALUES):
-            kind.role, kind.reason = "act", "named like an agent"
-        else:
-            kind.role, kind.reason = "observe", "neither calls, answers nor is named like an agent"
-    if all(kind.role != "act" or kind.calls is None for kind in kinds):
+        kind.told = _without_words(telling_value(kind.value or ""), shared)
+        kind.role, kind.reason = _role_of(kind, echoed[number], linked[number])
+    if any(kind.role == "act" and kind.calls is not None for kind in kinds):
+        for number, share in _wrapping_shares(kinds, runs, owners).items():
+            if share >= 0.8:
+                kinds[number].role, kinds[number].reason = "observe", "holds what others did, and ends after them"
+    else:
         _guess_agent(kinds, runs, owners)
+
+
+def _role_of(kind: Kind, echoed: float, linked: float) -> tuple[str, str]:
+    """Return the role of a kind and why: calls, their echoes and ids first, names then."""
+    if kind.speaker:
+        return kind.speaker, "a name beside the message says who speaks"
+    if kind.calls is not None and (echoed >= 0.7 or linked >= 0.7):
+        return "answer", "names calls made before"
+    if kind.calls is not None and not matches(kind.told, OTHER_VALUES):
+        return "act", f"calls tools at {kind.calls.name}"
+    if linked >= 0.7:
+        return "answer", "carries the id of a call made before"
+    if matches(kind.told, THINKING_KEYS):
+        return "think", "named like a thought"
+    if matches(kind.told, TOOL_VALUES) and not matches(kind.told, AGENT_VALUES - {"action"}):
+        return "answer", "named like an answer"
+    if matches(kind.told, AGENT_VALUES):
+        return "act", "named like an agent"
+    return "observe", "neither calls, answers nor is named like an agent"
 
 
 def telling_value(value: str) -> str:
@@ -81,6 +92,17 @@ def telling_value(value: str) -> str:
     values = [speaker_of(one) for one in reversed(value.split(VALUE_BREAK))]
     known = AGENT_VALUES | TOOL_VALUES | OTHER_VALUES | THINKING_KEYS
     return next((one for one in values if matches(one, known)), values[0])
+
+
+def _shared_words(kinds: Sequence[Kind]) -> frozenset[str]:
+    """Words that all kinds are called by tell none from another: the agent in doctor agent and patient agent."""
+    named = [words_of(telling_value(kind.value or "")) for kind in kinds]
+    return frozenset.intersection(*named) if len(named) > 1 else frozenset()
+
+
+def _without_words(value: str, words: frozenset[str]) -> str:
+    kept = [part for part in re.findall(r"[A-Za-z0-9]+|[^A-Za-z0-9]+", value) if part.lower() not in words]
+    return "".join(kept).strip(" _-") if words else value
 
 
 def speaker_of(value: str) -> str:
@@ -97,11 +119,11 @@ def _guess_agent(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> None:
 
     def weight(kind: Kind) -> tuple[float, str]:
         opens = openers.count(kinds.index(kind)) / max(len(openers), 1)
-        human = matches(telling_value(kind.value or ""), OTHER_VALUES)
+        human = matches(kind.told, OTHER_VALUES)
         return (len(kind.events) * (0.2 if opens > 0.5 else 1.0) * (0.01 if human else 1.0), kind.value or "")
 
     for kind in kinds:
-        if kind.role == "observe" and not matches(telling_value(kind.value or ""), OTHER_VALUES) and not kind.speaker:
+        if kind.role == "observe" and not matches(kind.told, OTHER_VALUES) and not kind.speaker:
             kind.role, kind.reason = "act", "speaks, and is no person or tool"
     if not any(kind.role == "act" for kind in kinds):
         best = max(kinds, key=weight)
@@ -146,11 +168,32 @@ def _link_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[
     return [count / max(len(kind.events), 1) for count, kind in zip(linked, kinds, strict=True)]
 
 
+def _wrapping_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> dict[int, float]:
+    """Return, for each kind that acts by its name alone, the share of its raw steps that earlier ones call parent."""
+    wrapping: Counter[int] = Counter()
+    bare = [number for number, kind in enumerate(kinds) if kind.role == "act" and kind.calls is None]
+    for run in runs if bare else ():
+        parents: set[str] = set()
+        for event in run:
+            number = owners.get(id(event), -1)
+            wrapping[number] += number in bare and not parents.isdisjoint(_ids(event))
+            parents |= {value for path, value in iter_paths(event) if isinstance(value, str) and _names_parent(path)}
+    return {number: wrapping[number] / max(len(kinds[number].events), 1) for number in bare}
+
+
+def _names_parent(path: str) -> bool:
+    return "*" not in path and "parent" in last_key(path).lower()
+
+
 def _ids(event: JsonValue) -> list[str]:
     return [
         value
         for path, value in iter_paths(event)
-        if isinstance(value, str) and 6 <= len(value) <= 80 and " " not in value and "id" in last_key(path).lower()
+        if isinstance(value, str)
+        and 6 <= len(value) <= 80
+        and " " not in value
+        and "id" in last_key(path).lower()
+        and "parent" not in last_key(path).lower()
     ]
 
 

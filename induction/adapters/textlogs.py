@@ -90,6 +90,12 @@ def _opener_of(block: str, blocks: Blocks) -> str:
     return next((literal for literal in blocks.opens if block.startswith(literal)), "")
 
 
+def _guess_speakers(keys: Sequence[str], roles: dict[str, str], texts: Sequence[str]) -> list[str]:
+    """Under headings everybody speaks who is no person and answers nothing; else it is one marker."""
+    headed = [key for key in keys if key.startswith("#") and roles[key] == "observe" and not matches(key, OTHER_VALUES)]
+    return headed or [_guess_speaker(keys, texts)]
+
+
 def _guess_speaker(keys: Sequence[str], texts: Sequence[str]) -> str:
     """The agent is the most frequent marker that is named like no person and does not open most logs."""
 
@@ -129,7 +135,7 @@ def _assign_roles(
             roles[key] = "observe"
     if not any(role in ("act", "speak", "prompt") for role in roles.values()):
         thinker = next((key for key, role in roles.items() if role == "think"), None)
-        roles[thinker or _guess_speaker(keys, texts)] = "speak"
+        roles |= dict.fromkeys([thinker] if thinker else _guess_speakers(keys, roles, texts), "speak")
     return roles
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from induction.adapters.vocabulary import (
 from monitors.adapter.pointers import compile_pointer, split_pointer
 from monitors.stepview import JsonValue, to_text
 
+_BLOB = re.compile(r"(?:data:[a-z/+;0-9]+,)?[A-Za-z0-9+/=_-]+")
 CANONICAL = frozenset({"content", "text", "message", "body", "value"})
 MAX_TEXTS = 3
 
@@ -50,6 +52,9 @@ def rank_texts(profiles: dict[str, PathProfile], events: int, outside: Iterable[
         prior = 1.0 if words_of(key) & CANONICAL else 0.8 if matches(key, ACTION_TEXT_KEYS | RESULT_KEYS) else 0.3
         depth = 0.85 ** (len(split_pointer(path)) - 1)
         fill = profile.events / max(events, 1)
+        if profile.json_texts >= 0.5 * profile.texts:
+            # A whole object as text repeats what its parts say where they stand by themselves.
+            prior *= 0.4
         score = (
             prior * depth * (0.2 + fill) * math.log1p(profile.mean_chars) * (0.2 + min(1.0, 2 * profile.distinct_share))
         )
@@ -88,13 +93,18 @@ def is_result_path(path: str) -> bool:
 
 
 def _reads_as_text(profile: PathProfile) -> bool:
-    if matches(last_key(profile.path), TIME_KEYS):
+    if matches(last_key(profile.path), TIME_KEYS) or _is_blob(profile):
         return False
     if profile.identifier_share > 0.7 and profile.wordy_share < 0.3:
         return False
     if len(profile.distinct) <= max(1, 0.02 * profile.values) and profile.mean_chars < 80:
         return False
     return profile.wordy_share >= 0.2 or profile.mean_chars >= 60
+
+
+def _is_blob(profile: PathProfile) -> bool:
+    """Encoded bytes, such as a picture: long, without a space."""
+    return profile.mean_chars >= 200 and not profile.wordy and all(_BLOB.fullmatch(text) for text in profile.examples)
 
 
 def _overlap(chosen: Sequence[str], path: str, events: Sequence[JsonValue]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 AGENT_VALUES = frozenset(
-    {"assistant", "agent", "ai", "model", "bot", "llm", "action", "act", "chat", "gpt", "completion"}
+    {"assistant", "agent", "ai", "model", "bot", "llm", "action", "act", "chat", "gpt", "completion", "i", "stdin"}
 )
 TOOL_VALUES = frozenset(
     {
@@ -26,6 +26,10 @@ TOOL_VALUES = frozenset(
         "obs",
         "execute",
         "terminal",
+        "measurement",
+        "o",
+        "stdout",
+        "stderr",
     }
 )
 OTHER_VALUES = frozenset(
@@ -52,6 +56,11 @@ ACTION_TEXT_KEYS = frozenset(
 )  # fmt: skip
 THINKING_KEYS = frozenset({"thought", "thoughts", "thinking", "rationale", "reasoning"})
 PART_VALUES = frozenset({"text", "thinking", "reasoning", "tool", "function", "image", "call", "result"})
+PRINTED_VALUES = frozenset({"o", "out", "stdout", "stderr"})
+SHOWN_KEYS = frozenset(
+    {"prompt", "prompts", "input", "inputs", "request", "query", "page", "screen", "html", "tree", "axtree", "dom"}
+)
+"""What the agent was given to look at, rather than what it says."""
 PLAN_KEYS = frozenset({"plan", "facts"})
 RESULT_KEYS = frozenset(
     {"observation", "result", "results", "output", "outputs", "response", "stdout", "stderr", "return", "obs", "answer"}
@@ -78,7 +87,7 @@ TASK_KEYS = (
 RUN_KEYS = ("run_id", "id", "trace_id", "episode_id", "session_id", "uuid", "simulation_id", "conversation_id")
 OUTCOME_KEYS = (
     "success", "reward", "resolved", "is_correct", "correct", "passed", "outcome", "score", "solved", "succeeded",
-    "is_success",
+    "is_success", "is_resolved", "is_solved", "em", "exact_match",
 )  # fmt: skip
 METADATA_KEYS = frozenset({"id", "model", "name", "agent", "requestor", "call", "span"})
 TIME_KEYS = frozenset({"timestamp", "time", "ts", "date", "datetime", "created", "nano"})

@@ -21,6 +21,7 @@ class RunFolder:
     path: str
     steps: list[RawFile] = field(default_factory=list)
     beside: list[tuple[str, RawFile]] = field(default_factory=list)
+    together: bool = False
 
 
 def name_shape(path: str) -> str:
@@ -38,7 +39,7 @@ def gather_folders(files: Sequence[RawFile], folder: Folder) -> list[RunFolder]:
         for patterns, is_step in ((folder.steps, True), (folder.beside, False)):
             match = next((split for pattern in patterns if (split := _split(file.path, pattern))), None)
             if match is not None and is_step:
-                found.setdefault(match[0], RunFolder(match[0])).steps.append(file)
+                found.setdefault(match[0], RunFolder(match[0], together=folder.together)).steps.append(file)
                 break
             if match is not None:
                 beside.append((*match, file))
@@ -56,17 +57,39 @@ def parse_folder(
     """Return the document that a run's folder is; `report` hears of its files that cannot be read."""
     if sum(file.size for file in (*run.steps, *(file for _, file in run.beside))) > max_bytes:
         return ReadFault(run.path, f"is larger than {max_bytes >> 20} MiB")
+    if run.together:
+        return _parse_together(run, report)
     documents = [document for file in run.steps if (document := _parse(file, container, report)) is not None]
     if not documents:
         return ReadFault(run.path, "holds no step that can be read")
+    beside = _parse_beside(run, report)
+    if container == "text":
+        return Document(run.path, "text", {"beside": beside}, "\n".join(document.text for document in documents))
+    return Document(run.path, "json", {"steps": _join_steps(documents), "beside": beside})
+
+
+def _parse_together(run: RunFolder, report: Callable[[ReadFault], None]) -> Document | ReadFault:
+    """Each step is an object of the files that share its numbers; a file in it is a document or its text."""
+    steps: dict[tuple[int, ...], dict[str, JsonValue]] = {}
+    for file in run.steps:
+        document = _parse(file, None, report)
+        if document is not None:
+            step = steps.setdefault(tuple(_numbers(file.path[len(run.path) :])), {})
+            name = re.sub(r"^[0-9_.-]+|[0-9_.-]+$", "", file.path.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+            step.setdefault(name or "step", document.text if document.container == "text" else document.value)
+    if not steps:
+        return ReadFault(run.path, "holds no step that can be read")
+    ordered: list[JsonValue] = [steps[numbers] for numbers in sorted(steps)]
+    return Document(run.path, "json", {"steps": ordered, "beside": _parse_beside(run, report)})
+
+
+def _parse_beside(run: RunFolder, report: Callable[[ReadFault], None]) -> dict[str, JsonValue]:
     beside: dict[str, JsonValue] = {}
     for name, file in run.beside:
         document = _parse(file, None, report)
         if document is not None and name not in beside:
             beside[name] = document.text if document.container == "text" else document.value
-    if container == "text":
-        return Document(run.path, "text", {"beside": beside}, "\n".join(document.text for document in documents))
-    return Document(run.path, "json", {"steps": _join_steps(documents), "beside": beside})
+    return beside
 
 
 def _join_steps(documents: Sequence[Document]) -> JsonValue:

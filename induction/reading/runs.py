@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from induction.reading.documents import Document, parse_document
@@ -72,10 +72,24 @@ def read_runs(
 
 def split_runs(document: Document, spec: AdapterSpec) -> Iterator[RawRun]:
     """Yield the runs of one document. A file in which no alternative of `runs` or `events` exists has none."""
-    source = spec.source
     if document.container == "text":
         yield from _text_run(document, spec)
         return
+    for run in _split_structured(document, spec.source):
+        yield _with_blocks(run, spec)
+
+
+def _with_blocks(run: RawRun, spec: AdapterSpec) -> RawRun:
+    """Where the event unit is text, the run's text stands in its document: in one string, or in pieces."""
+    blocks = spec.event.blocks
+    if spec.event.unit != "text" or blocks is None:
+        return run
+    pieces = [piece for piece in run.events if isinstance(piece, str)]
+    between = "" if any("\n" in piece for piece in pieces) else "\n"
+    return replace(run, events=[*split_blocks(between.join(pieces), blocks)])
+
+
+def _split_structured(document: Document, source: Source) -> Iterator[RawRun]:
     pointer = next((p for p in source.runs if _exists(document.value, p)), None)
     if pointer is None:
         return
@@ -93,7 +107,9 @@ def split_runs(document: Document, spec: AdapterSpec) -> Iterator[RawRun]:
 
 
 def _split(document: Document | LargeDocument, spec: AdapterSpec, report: Report) -> Iterator[RawRun]:
-    return split_runs(document, spec) if isinstance(document, Document) else _split_large(document, spec, report)
+    if isinstance(document, Document):
+        return split_runs(document, spec)
+    return (_with_blocks(run, spec) for run in _split_large(document, spec, report))
 
 
 def _split_large(large: LargeDocument, spec: AdapterSpec, report: Report) -> Iterator[RawRun]:

@@ -44,7 +44,7 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
             key = section_key(opener)
             first = key if first is None else first
             current = sections.setdefault(key, [])
-            current.append(line[len(opener) :])
+            current.append(_after_number(opener, line[len(opener) :]))
             if opener in blocks.then:
                 current = sections.setdefault(blocks.then[opener], [])
             ended = False
@@ -61,6 +61,14 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
     if blocks.whole is not None:
         read[blocks.whole] = text
     return read
+
+
+def _after_number(opener: str, rest: str) -> str:
+    """The number between a literal and its colon counts blocks and says nothing: `Thought 3: I look`."""
+    if not opener.rstrip()[-1:].isalnum() or not rest[:1].isdigit():
+        return rest
+    tail = rest.lstrip("0123456789").lstrip(")]>*")
+    return tail[1:] if tail.startswith((":", ".")) else rest if tail else ""
 
 
 def section_key(literal: str) -> str:

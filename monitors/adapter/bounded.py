@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from monitors.adapter.spec import Limits
+from monitors.adapter.terminal import strip_terminal
 from monitors.stepview import JsonValue
 
 MAX_KEY_CHARS = 200
@@ -15,8 +16,12 @@ _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
 def bound_text(text: str, max_chars: int) -> str:
-    """Return at most `max_chars` characters; lone surrogates, which no UTF-8 can carry, become '?'."""
+    """Return at most `max_chars` characters, without terminal codes; lone surrogates, which no UTF-8 can carry,
+    become '?'.
+    """
     text = text[:max_chars]
+    if "\x1b" in text:
+        text = strip_terminal(text)
     if text.isascii():
         return text
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -38,7 +43,7 @@ class Bounds:
         """Return the text as `bound_text` does, and take note if it was longer."""
         if len(text) > max_chars:
             self.truncated = True
-        elif text.isascii():
+        elif text.isascii() and "\x1b" not in text:
             return text
         return bound_text(text, max_chars)
 
@@ -90,7 +95,7 @@ class Bounds:
             if type(key) is not str or len(key) > MAX_KEY_CHARS or not key.isascii():
                 key = self.text(str(key), MAX_KEY_CHARS)  # noqa: PLW2901 - the common key needs no call
             kind = type(item)
-            if kind is str and len(item) <= self._chars and item.isascii():
+            if kind is str and len(item) <= self._chars and item.isascii() and "\x1b" not in item:
                 self._chars -= len(item)
                 kept[key] = item
             elif item is None or kind is bool or (kind is int and _INT64_MIN <= item <= _INT64_MAX):
@@ -106,7 +111,7 @@ class Bounds:
         number = self._affordable(len(value), depth)
         for item in value if number == len(value) else value[:number]:
             kind = type(item)
-            if kind is str and len(item) <= self._chars and item.isascii():
+            if kind is str and len(item) <= self._chars and item.isascii() and "\x1b" not in item:
                 self._chars -= len(item)
                 kept.append(item)
             elif item is None or kind is bool or (kind is int and _INT64_MIN <= item <= _INT64_MAX):

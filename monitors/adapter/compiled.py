@@ -15,6 +15,7 @@ from monitors.adapter.bounded import Bounds
 from monitors.adapter.pointers import compile_conditions, compile_pointer, is_present, iter_items, split_pointer
 from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields, Limits, Selector
 from monitors.adapter.template import match_template, parse_template
+from monitors.adapter.unfolding import unfold
 from monitors.stepview import JsonValue, StepView, to_text
 
 CUT_FIELDS = ("observation", "action", "args", "result")
@@ -66,6 +67,7 @@ class Adapter:
         self._limits = limits
         self._blocks = spec.event.blocks
         self._decode = tuple(split_pointer(pointer) for pointer in spec.event.decode)
+        self._unfold = tuple(split_pointer(pointer) for pointer in spec.event.unfold)
         self._cases = tuple(_compile_case(case, limits) for case in spec.event.cases)
         self._otherwise = _compile_fields(spec.event.otherwise, limits)
         self._errors = tuple(compile_conditions(spec.status.error_if, limits.max_items))
@@ -118,6 +120,8 @@ class Adapter:
             raw_step = {**read_block(raw_step, self._blocks)}
         for segments in self._decode:
             raw_step = _decode_at(raw_step, segments, DECODED_TEXTS * self._limits.max_text_chars)
+        for segments in self._unfold:
+            raw_step = _unfold_at(raw_step, segments)
         return raw_step
 
     def _read(self, step: JsonValue, fields: _CompiledFields, acts: bool, bounds: Bounds) -> StepView:
@@ -241,6 +245,9 @@ def _compile_selector(selector: Selector, limits: Limits) -> Read:
     read: Read = compile_pointer(selector.path, limits.max_items)
     if selector.where is not None:
         read = _filtered(selector.path, selector.where, limits)
+    if selector.entry is not None:
+        entry = selector.entry
+        read = _mapped(read, lambda value: _entry_of(value, entry))
     if selector.only == "text":
         read = _texts_only(read)
     if selector.template is not None and selector.take is not None:
@@ -284,6 +291,22 @@ def _decode_at(value: JsonValue, segments: tuple[str, ...], max_chars: int) -> J
     if not isinstance(value, dict) or segments[0] not in value:
         return value
     return {**value, segments[0]: _decode_at(value[segments[0]], segments[1:], max_chars)}
+
+
+def _unfold_at(value: JsonValue, segments: tuple[str, ...]) -> JsonValue:
+    if not segments:
+        return unfold(value)
+    if not isinstance(value, dict) or segments[0] not in value:
+        return value
+    return {**value, segments[0]: _unfold_at(value[segments[0]], segments[1:])}
+
+
+def _entry_of(value: JsonValue, part: str) -> JsonValue:
+    """Return the key or the value of an object's only entry that is not null, None where it has another number."""
+    filled = [key for key, item in value.items() if item is not None][:2] if isinstance(value, dict) else []
+    if len(filled) != 1 or not isinstance(value, dict):
+        return None
+    return filled[0] if part == "key" else value[filled[0]]
 
 
 def _decode_json(value: JsonValue, max_chars: int) -> JsonValue:

@@ -51,6 +51,9 @@ class Selector(_Part):
     decode: Literal["json"] | None = Field(
         None, description="A string that holds JSON is parsed; one that does not parse stays text."
     )
+    entry: Literal["key", "value"] | None = Field(
+        None, description="Of an object with one filled entry, such as {click: {index: 3}}: its key, or its value."
+    )
     only: Literal["text"] | None = Field(
         None, description="A value of another kind is passed over: content that is text here and a list of parts there."
     )
@@ -140,6 +143,11 @@ class Folder(_Part):
     beside: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), description="Files about the run, such as its result: never part of its steps."
     )
+    together: bool = Field(
+        False,
+        description="Step files whose paths hold the same numbers are one step: an object of their documents, called "
+        "by the files' names without endings.",
+    )
 
 
 class Source(_Part):
@@ -151,7 +159,12 @@ class Source(_Part):
     runs: tuple[Pointer, ...] = Field(
         ("",), min_length=1, description="Alternatives: the first that exists in a file. '' = the document."
     )
-    events: tuple[Pointer, ...] = Field(("",), min_length=1, description="Inside a run, alternatives likewise.")
+    events: tuple[Pointer, ...] = Field(
+        ("",),
+        min_length=1,
+        description="Inside a run, alternatives likewise. Where the event unit is text they name the run's text, or "
+        "pieces of it in order.",
+    )
     folder: Folder | None = Field(None, description="A run is a folder of files; its path is the run's file.")
     tree: Pointer | None = Field(
         None,
@@ -178,6 +191,11 @@ class Event(_Part):
     unit: Literal["json", "text"] = "json"
     blocks: Blocks | None = None
     decode: tuple[Pointer, ...] = Field((), description="Strings that hold JSON, parsed before anything is read.")
+    unfold: tuple[Pointer, ...] = Field(
+        (),
+        description="Objects whose keys are paths, such as a.0.b, become nested objects and lists before anything is "
+        "read.",
+    )
     time: Pointer | None = None
     cases: tuple[Case, ...] = Field(min_length=1)
     otherwise: Fields = Field(
