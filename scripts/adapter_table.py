@@ -4,8 +4,8 @@ costs.
     python scripts/adapter_table.py DIR [--docs docs/adapters.md]
 
 DIR holds corpora as NAME/raw.… beside NAME/runs.jsonl, as for `forewarn benchmark`. Each adapter is induced by the
-command, without options, in a process of its own, whose processor time and peak memory are taken; then it is checked against all
-runs of the corpus. Without --docs the tables go to standard output.
+command, without options, in a process of its own, whose processor time and peak memory are taken; then it is checked
+against all runs of the corpus. Without --docs the tables go to standard output.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def measure(folder: Path) -> Row:
 
 
 def induce(raw: Path, out: Path) -> tuple[float, float]:
-    """Return the processor's seconds and the peak MB of `forewarn induce RAW --out OUT`: other programs do not count."""
+    """Return the processor seconds and the peak MB of `forewarn induce RAW --out OUT`: other programs do not count."""
     command = [sys.executable, "-m", "forewarn", "induce", str(raw), "--out", str(out), "--json"]
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     _, status, usage = os.wait4(os.posix_spawn(sys.executable, command, os.environ, file_actions=quiet), 0)
