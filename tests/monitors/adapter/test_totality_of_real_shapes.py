@@ -122,7 +122,7 @@ def check(name: str, size: int, place: int, value: Any) -> float:
     return seconds
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(SHAPES)), SIZES, st.integers(0, 500), JSON)
 def test_no_value_in_any_place_makes_an_adapter_raise_or_leave_its_limits(
     name: str, size: int, place: int, value: Any
@@ -133,7 +133,7 @@ def test_no_value_in_any_place_makes_an_adapter_raise_or_leave_its_limits(
 LOGS = st.lists(st.sampled_from(["Action:", "Note:", "\n"]) | TEXT).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(EVENTS)), JSON | LOGS)
 def test_no_step_of_another_format_does(event: str, raw_step: Any) -> None:
     assert_kept_to_limits(TIGHT[event].read(raw_step))
