@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from induction.learning.labelled import LabelledRun
 from monitors.adapter.pointers import is_present
-from monitors.monitor import Monitor, Verdict
+from monitors.monitor import Verdict
+from monitors.stepview import JsonValue
+
+StateT = TypeVar("StateT")
+
+
+class Watcher(Protocol[StateT]):
+    """What scores runs: a monitor, or its automaton."""
+
+    def initial_state(self) -> StateT:
+        """Return the state of a run without steps."""
+
+    def advance(self, states: Sequence[StateT], raw_steps: Sequence[JsonValue]) -> list[tuple[StateT, Verdict]]:
+        """Return next states and verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ class _Open:
     verdicts: list[Verdict] = field(default_factory=list)
 
 
-def score_runs(monitor: Monitor, runs: Iterable[LabelledRun], batch_size: int = 64) -> Iterator[ScoredRun]:
+def score_runs(monitor: Watcher[StateT], runs: Iterable[LabelledRun], batch_size: int = 64) -> Iterator[ScoredRun]:
     """Yield runs scored in batches, the raw steps of each in order. Runs without a raw step are left out."""
     iterator = (run for run in runs if run.events)
     while group := [_Open(run) for run in islice(iterator, batch_size)]:

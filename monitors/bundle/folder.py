@@ -23,6 +23,10 @@ GRAPH = "graph.onnx"
 VOCABULARY = "vocabulary.npz"
 EXAMPLES = "examples.json"
 FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
+AUTOMATON = "automaton.json"
+OPTIONAL_FILES = (AUTOMATON,)
+"""What a later audit may add: a bundle is whole without it, scores the same with it, and keeps its id."""
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -54,16 +58,21 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_monitor_id(folder: Path) -> str:
     """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of
-    all else.
+    all else that scores depend on: an audit that is added later changes nothing.
     """
-    return "m-" + hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+    raw_manifest = (folder / MANIFEST).read_bytes()
+    content = orjson.loads(raw_manifest)
+    added = [name for name in OPTIONAL_FILES if name in content["files"]]
+    for name in added:
+        del content["files"][name]
+    return "m-" + hashlib.sha256(orjson.dumps(content, option=_JSON) if added else raw_manifest).hexdigest()[:12]
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
     """Check that every file is there with the manifest's hash. Raises BundleTamperedError naming the first
     that is not.
     """
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL_FILES if name in manifest.files)):
         expected = manifest.files.get(name)
         if expected is None:
             raise BundleTamperedError(f"{folder / MANIFEST} names no hash for {name}")
@@ -99,12 +108,10 @@ def write_bundle(
         (new / GRAPH).write_bytes(graph)
         with (new / VOCABULARY).open("wb") as file:
             np.savez(file, allow_pickle=False, **vocabulary)
-        (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=_JSON))
         hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in FILES}
         manifest = manifest.model_copy(update={"files": hashes})
-        (new / MANIFEST).write_bytes(
-            orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        )
+        (new / MANIFEST).write_bytes(orjson.dumps(manifest.model_dump(mode="json"), option=_JSON))
         if folder.exists():
             folder.replace(old)
         new.replace(folder)
@@ -112,6 +119,20 @@ def write_bundle(
         for left_over in (new, old):
             shutil.rmtree(left_over, ignore_errors=True)
     return manifest
+
+
+def add_automaton(folder: Path, automaton: bytes) -> None:
+    """Put an automaton into a bundle, in place of one that is there; the bundle's id stays.
+
+    The file comes before the hash that names it: interrupted between the two, a bundle that had one is refused until
+    the audit is run again, and a bundle that had none reads as before.
+    """
+    content = orjson.loads((folder / MANIFEST).read_bytes())
+    content["files"][AUTOMATON] = hashlib.sha256(automaton).hexdigest()
+    for name, data in ((AUTOMATON, automaton), (MANIFEST, orjson.dumps(content, option=_JSON))):
+        part = folder / f".{name}.part"
+        part.write_bytes(data)
+        part.replace(folder / name)
 
 
 def check_target(folder: Path) -> None:
