@@ -9,6 +9,7 @@ from induction.adapters.profiles import PathProfile
 from induction.adapters.selecting import object_results
 from induction.adapters.sides import answers_action
 from induction.adapters.texts import TextPath, is_result_path, rank_texts
+from induction.adapters.vocabulary import RESULT_KEYS, last_key
 from monitors.adapter.spec import Selector
 
 
@@ -34,10 +35,25 @@ def choose_answers(
     named = [path for path in named if answers_action(path, own)]
     inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
     if objects and all(item in inside or item.fill < 0.2 for item in texts):
-        chosen = objects
+        chosen = _said_in_list(objects[0], inside, profiles) or objects
     else:
         chosen = [item.path for item in texts if item not in inside][:3]
     return sorted({*chosen, *(path for path in named if not _is_related(path, chosen))})
+
+
+def _said_in_list(path: str, inside: Sequence[TextPath], profiles: dict[str, PathProfile]) -> list[str]:
+    """Of a list of answers, one a call, the text that each of them has, where it is named like one."""
+    if profiles[path].kinds["list"] < 0.9 * profiles[path].values:
+        return []
+    items = profiles.get(f"{path}/*")
+    return [
+        item.path
+        for item in inside
+        if item.path.rsplit("/", 1)[0] == f"{path}/*"
+        and (last_key(item.path).lower() in RESULT_KEYS or item.path.endswith("/content"))
+        and items is not None
+        and profiles[item.path].values >= 0.8 * items.values
+    ][:1]
 
 
 def select_answers(paths: Sequence[str]) -> tuple[Selector, ...]:

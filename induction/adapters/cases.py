@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,16 +19,19 @@ from induction.adapters.nesting import (
 from induction.adapters.parts import find_parts, part_cases
 from induction.adapters.profiles import profile_events
 from induction.adapters.roles import Kind, assign_roles
-from induction.adapters.selecting import call_subtrees, metadata_of, object_results
+from induction.adapters.selecting import call_subtrees, metadata_of, object_results, own_words
 from induction.adapters.sides import is_shown_path
 from induction.adapters.splitting import split_kinds
 from induction.adapters.strings import infer_strings
 from induction.adapters.texts import choose_texts, is_result_path, rank_texts
+from induction.adapters.vocabulary import RESULT_KEYS, THINKING_KEYS, matches
+from monitors.adapter.pointers import compile_pointer, join_pointer, split_pointer
 from monitors.adapter.spec import Blocks, Case, Fields, Selector
 from monitors.stepview import JsonValue
 
 Runs = Sequence[Sequence[JsonValue]]
 When = dict[str, list[JsonValue]]
+MIN_OWN_ANSWERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,52 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
         fields = Fields(action=texts, tool=tool, args=args, metadata=metadata)
         if not texts and not tool:
             return [Case(when=when, acts=False, fields=fields)]
-        return [*_heard_cases(kind, when, fields), Case(when=when, acts=True, fields=fields)]
+        answers = _own_answers(kind, when, metadata)
+        spoken = _thoughtful_cases(kind, when, fields)
+        return [*answers, *_heard_cases(kind, when, fields), *spoken, Case(when=when, acts=True, fields=fields)]
     if kind.role == "think":
         return [Case(when=when, acts=False, fields=Fields(action=texts, metadata=metadata))]
     if kind.role == "answer":
         return [Case(when=when, acts=False, fields=Fields(result=texts, metadata=metadata))]
     return [Case(when=when, acts=False, fields=Fields(observation=texts, metadata=metadata))]
+
+
+def _own_answers(kind: Kind, when: When, metadata: tuple[Selector, ...]) -> list[Case]:
+    """Under one speaker there may be actions and what came of them: raw steps without a call, told by a key named like
+    an answer that no raw step with a call has.
+    """
+    if kind.calls is None or "*" in kind.calls.name:
+        return []
+    name_of = compile_pointer(kind.calls.name, 1)
+    rest = [event for event in kind.events if not name_of(event)]
+    called = {key for event in kind.events if name_of(event) and isinstance(event, dict) for key in event}
+    keys = Counter(key for event in rest if isinstance(event, dict) for key in event if key not in called)
+    told = [key for key, count in sorted(keys.items()) if key.lower() in RESULT_KEYS and count >= 0.9 * len(rest)]
+    if len(rest) < MIN_OWN_ANSWERS or not told:
+        return []
+    ranked = rank_texts(profile_events([(event, False) for event in rest]), len(rest))
+    # What only answers have says more than the notice that every raw step has.
+    ranked = [item for item in ranked if split_pointer(item.path)[0] not in called] or ranked
+    texts = tuple(Selector(path=path) for path in choose_texts(ranked, rest)[:1])
+    asked = {**when, join_pointer((told[0],)): []}
+    return [Case(when=asked, acts=False, fields=Fields(result=texts, metadata=metadata))] if texts else []
+
+
+def _thoughtful_cases(kind: Kind, when: When, fields: Fields) -> list[Case]:
+    """Where calls carry the agent's thought in their arguments that is its text; a call of a system's name is none."""
+    if kind.calls is None or "*" in kind.calls.name:
+        return []
+    cases = []
+    names = kind.profiles[kind.calls.name].examples
+    if "system" in names:
+        seen = Fields(observation=fields.action, metadata=fields.metadata)
+        cases.append(Case(when={**when, kind.calls.name: ["system"]}, acts=False, fields=seen))
+    words = own_words(kind.calls, kind.profiles, kind.events)
+    words = [path for path in words if matches(path.rsplit("/", 1)[-1], THINKING_KEYS)][:1]
+    for path in words:
+        thinking = fields.model_copy(update={"action": (Selector(path=path),)})
+        cases.append(Case(when={**when, path: []}, acts=True, fields=thinking))
+    return cases
 
 
 def _heard_cases(kind: Kind, when: When, fields: Fields) -> list[Case]:

@@ -116,8 +116,13 @@ def _terminal_kinds(spec: AdapterSpec, runs: Sequence[RawRun]) -> list[Leak]:
         if total[number] >= MIN_EVIDENCE
         and last[number] >= 0.95 * total[number]
         and len(spec.event.cases) > 1
-        and (not spec.event.cases[number].acts or repeats[number] >= 0.9 * total[number])
+        and (not _is_the_agents(spec.event.cases[number]) or repeats[number] >= 0.9 * total[number])
     ]
+
+
+def _is_the_agents(case: Case) -> bool:
+    """An answer that closes the turn its thought opened is the agent's own last word."""
+    return case.acts or bool(case.fields.action)
 
 
 def _says_something(view: StepView) -> bool:

@@ -11,6 +11,7 @@ from induction.adapters.profiles import decode_json_text
 from induction.adapters.templates import NAME, find_template
 from induction.adapters.vocabulary import (
     ACT_MARKERS,
+    CALL_ARGS_KEYS,
     OTHER_VALUES,
     RESULT_MARKERS,
     SPEECH_MARKERS,
@@ -35,12 +36,21 @@ def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
     sections = _collect_sections(texts, blocks)
     templates = {key: found for key, values in sections.items() if key and (found := find_template(values)) is not None}
     roles = _assign_roles(markers, sections, templates, texts)
+    inputs = _find_inputs(texts, blocks, roles)
+    if inputs:
+        roles = {key: role for key, role in roles.items() if key not in inputs.values()}
+        blocks = blocks.model_copy(update={"leads": _leads(blocks, inputs)})
+        sections = _collect_sections(texts, blocks)
     opening = _find_opening_thoughts(texts, blocks, roles)
     opened = opening.values()
     cases = [
         case if key not in opening and not any(key in done for done in opened) else _taking_turns(case, key in opening)
         for key, role in roles.items()
-        for case in _cases(key, role, templates.get(key), sections[key])
+        for case in (
+            [_calling_case(key, inputs[key], sections)]
+            if key in inputs
+            else _cases(key, role, templates.get(key), sections[key])
+        )
     ]
     otherwise = Fields(observation=(Selector(path="/"),))
     notes = [
@@ -57,6 +67,42 @@ def _collect_sections(texts: Sequence[str], blocks: Blocks) -> dict[str, list[st
             for key, value in read_block(block, blocks).items():
                 sections.setdefault(key, []).append(value)
     return sections
+
+
+def _find_inputs(texts: Sequence[str], blocks: Blocks, roles: dict[str, str]) -> dict[str, str]:
+    """Return markers of actions with the marker of their input right after each: the call is written on two lines."""
+    before: Counter[tuple[str, str]] = Counter()
+    counts: Counter[str] = Counter()
+    for text in texts:
+        opened = [_opener_of(block, blocks) for block in split_blocks(text, blocks)]
+        counts.update(opened)
+        before.update(pairwise(opened))
+    keyed = {literal: section_key(literal) for literal in blocks.opens}
+    found = {}
+    for (first, second), count in sorted(before.items()):
+        if first not in keyed or second not in keyed or roles.get(keyed[first]) != "act":
+            continue
+        named = matches(keyed[second], CALL_ARGS_KEYS) and not matches(keyed[first], CALL_ARGS_KEYS)
+        if named and count >= 0.98 * counts[second] and count >= 0.5 * counts[first]:
+            found[keyed[first]] = keyed[second]
+    return found
+
+
+def _leads(blocks: Blocks, inputs: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    literals = {section_key(literal): literal for literal in blocks.opens}
+    return {**blocks.leads, **{literals[one]: (literals[other],) for one, other in inputs.items()}}
+
+
+def _calling_case(key: str, inputs: str, sections: dict[str, list[str]]) -> Case:
+    path, args = join_pointer((key,)), join_pointer((inputs,))
+    written = sections.get(inputs, [])
+    as_json = sum(decode_json_text(text) is not None for text in written) >= 0.1 * max(1, len(written))
+    fields = Fields(
+        action=(Selector(path=path),),
+        tool=(Selector(path=path),),
+        args=(Selector(path=args, decode="json" if as_json else None),),
+    )
+    return Case(when={path: []}, acts=True, fields=fields)
 
 
 def _find_opening_thoughts(texts: Sequence[str], blocks: Blocks, roles: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -93,7 +139,8 @@ def _opener_of(block: str, blocks: Blocks) -> str:
 def _guess_speakers(keys: Sequence[str], roles: dict[str, str], texts: Sequence[str]) -> list[str]:
     """Under headings everybody speaks who is no person and answers nothing; else it is one marker."""
     headed = [key for key in keys if key.startswith("#") and roles[key] == "observe" and not matches(key, OTHER_VALUES)]
-    return headed or [_guess_speaker(keys, texts)]
+    free = [key for key in keys if roles[key] != "answer"] or keys
+    return headed or [_guess_speaker(free, texts)]
 
 
 def _guess_speaker(keys: Sequence[str], texts: Sequence[str]) -> str:

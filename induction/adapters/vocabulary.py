@@ -96,7 +96,9 @@ THOUGHT_MARKERS = frozenset({"thought", "think", "reasoning", "plan", "rationale
 SPEECH_MARKERS = frozenset(
     {"agent", "assistant", "ai", "reply", "say", "speak", "final", "answer", "finish", "bot", "respond"}
 )
-RESULT_MARKERS = frozenset({"observation", "result", "output", "response", "obs", "return", "tool_result"})
+RESULT_MARKERS = frozenset(
+    {"observation", "result", "output", "response", "obs", "return", "tool_result", "measurement"}
+)
 ERROR_WORDS = (
     "error",
     "exception",

@@ -14,7 +14,9 @@ from tests.induction.wild.formats import HELD, SEEN
 from tests.induction.wild.judging import Runs, judge
 
 RUNS = 40
-FORMATS = SEEN | {name: HELD[name] for name in ("rollouts", "typescripts", "flat spans")}
+# Not read well enough yet: what a chain prints after its last answer stays in it, and cells hold texts as lists of lines.
+SHORT = {"action inputs", "notebooks"}
+FORMATS = SEEN | {name: write for name, write in HELD.items() if name not in SHORT}
 
 
 @pytest.fixture(scope="module", params=sorted(FORMATS))

@@ -122,7 +122,8 @@ def write_page_trees(folder: Path, rng: random.Random, runs: int) -> Runs:
             step: dict[str, Any] = {"step": index, "obs": obs, "action": f"{name}({args})", "think": think}
             step |= {"reward": float(won and last), "terminated": last, "truncated": False, "stats": usage(rng)}
             steps.append(step)
-            told.call(name, args)
+            told.tools.append((name,))
+            told.args.append((args,) if args else (args, None))
             told.messages.append((think, step["action"], f"{think}\n{step['action']}"))
             told.replies.append((tree, obs))
             told.turns["steps"] += 1
