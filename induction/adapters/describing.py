@@ -54,6 +54,7 @@ def summarise(spec: AdapterSpec) -> Summary:
         cuts=tuple(
             f"{cut.field}: "
             + (f"dropped where it holds {cut.literal!r}" if cut.whole else f"cut from {cut.literal!r} on")
+            + (f", dropped where it starts with none of {', '.join(map(repr, cut.unless))}" if cut.unless else "")
             for cut in spec.cuts
         ),
         limits=(

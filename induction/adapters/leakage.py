@@ -32,6 +32,8 @@ MIN_EVIDENCE = 5
 MAX_CHANCE = 0.01
 MIN_LITERAL = 6
 MAX_CUTS = 16
+MIN_TAKEN_OVER = 0.5
+MAX_FIRST_WORDS = 12
 CUT_FIELDS: tuple[Literal["observation", "result"], ...] = ("observation", "result")
 
 
@@ -46,6 +48,7 @@ class Leak:
     where: str
     evidence: str
     of_field: str = ""
+    unless: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Return one line for people."""
@@ -75,7 +78,11 @@ def mask_leaks(spec: AdapterSpec, leaks: Sequence[Leak]) -> AdapterSpec:
         Case(when=case.when, acts=False, fields=Fields()) if number in masked else _without_paths(case, number, dropped)
         for number, case in enumerate(spec.event.cases)
     ]
-    cuts = [Cut.model_validate({"field": leak.of_field, "from": leak.where}) for leak in leaks if leak.what == "text"]
+    cuts = [
+        Cut.model_validate({"field": leak.of_field, "from": leak.where, "unless": leak.unless})
+        for leak in leaks
+        if leak.what == "text"
+    ]
     event = spec.event.model_copy(update={"cases": tuple(cases)})
     return spec.model_copy(update={"event": event, "cuts": (*spec.cuts, *cuts)})
 
@@ -211,18 +218,31 @@ def _terminal_texts(spec: AdapterSpec, runs: Sequence[RawRun], masked: set[int],
     for name in CUT_FIELDS:
         endings: list[tuple[str, bool | None]] = []
         others: list[str] = []
+        only_texts = True
         for run in runs:
             for index, event in enumerate(run.events):
                 value = None if adapter.case_of(event) in masked else getattr(adapter.view(event)[0], name)
                 text = value if isinstance(value, str) else ""
+                only_texts = only_texts and (text == value or not is_present(value))
                 if text and index == len(run.events) - 1:
                     endings.append((text, outcome_of(run)))
                 elif text:
                     others.append(text)
         for stem, count in _cut_stems(endings, "\x00".join(others), len(runs)):
             evidence = f"{count} of {len(runs)} last raw steps hold it in {name}, none of {len(others)} others"
-            leaks.append(Leak("text", -1, stem, evidence, name))
+            whole = sum(text.startswith(stem) for text, _ in endings)
+            unless = first_words(others, stem) if only_texts and whole >= MIN_TAKEN_OVER * len(runs) else ()
+            leaks.append(Leak("text", -1, stem, evidence, name, unless))
     return leaks
+
+
+def first_words(texts: Sequence[str], stem: str) -> tuple[str, ...]:
+    """Return the words that the texts of steps before the end start with, if they are few and none is new: then a text
+    that starts otherwise stands at an end, whatever the words are in which the stem is put there. Else nothing.
+    """
+    counts = Counter(text.split(maxsplit=1)[0] for text in texts if text.strip())
+    usual = 0 < len(counts) <= MAX_FIRST_WORDS and min(counts.values()) >= MIN_EVIDENCE
+    return tuple(sorted(counts)) if usual and stem.split(maxsplit=1)[0] not in counts else ()
 
 
 def _cut_stems(endings: list[tuple[str, bool | None]], earlier: str, runs: int) -> list[tuple[str, int]]:

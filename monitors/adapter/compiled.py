@@ -204,6 +204,8 @@ def compile_adapter(spec: AdapterSpec) -> Adapter:
 
 
 def _apply_cut(text: str, cut: Cut) -> str:
+    if cut.unless and text.strip() and text.split(maxsplit=1)[0] not in cut.unless:
+        return ""
     found = text.find(cut.literal)
     if found < 0:
         return text

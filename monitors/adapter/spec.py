@@ -228,6 +228,11 @@ class Cut(_Part):
     field: Literal["observation", "action", "args", "result"]
     literal: str = Field(min_length=1, alias="from")
     whole: bool = Field(False, description="Drop the whole field, not only what follows the literal.")
+    unless: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="Drop the whole field too where its first word is none of these: what steps before the end say "
+        "starts with one, and at the end something else may stand in the literal's place.",
+    )
 
 
 class Limits(_Part):

@@ -170,7 +170,7 @@ def test_diff_tells_equal_from_different_by_its_exit_status(
     assert run("adapter", "diff", adapter, other) == 1
     assert capsys.readouterr().out.splitlines() == [
         "~ status.ok_if_result: false → true",
-        '- cuts.0: {"field":"action","from":"Score:","whole":false}',
+        '- cuts.0: {"field":"action","from":"Score:","whole":false,"unless":[]}',
     ]
     assert run("adapter", "diff", adapter, other, "--json") == 1
     shown = json.loads(capsys.readouterr().out)

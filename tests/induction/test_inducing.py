@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from induction.adapters.inducing import induce_adapter
 from induction.adapters.invariance import changed_views
+from induction.adapters.leakage import first_words
 from induction.adapters.proposer import propose_adapter
 from induction.errors import NoRunsError
 from induction.reading import read_runs
@@ -61,6 +62,12 @@ def test_a_log_without_its_score_line_ends_like_one_with_it(react_corpus: Path) 
     spec = propose_adapter(react_corpus).spec
     adapter = compile_adapter(spec)
     assert len({repr(adapter.view(run.events[-1])) for run in read_runs(react_corpus, spec)}) == 1
+
+
+def test_texts_before_the_end_start_with_few_words_or_say_nothing_of_those_at_the_end() -> None:
+    assert first_words(["OK. go on", "found 3"] * 9, "Your score") == ("OK.", "found")
+    assert first_words(["OK. go on", "Your turn"] * 9, "Your score") == ()
+    assert first_words(["OK. go on"] * 9 + ["never seen twice"], "Your score") == ()
 
 
 def test_tallies_after_a_logs_end_belong_to_no_step(react_corpus: Path) -> None:

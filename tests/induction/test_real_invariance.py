@@ -89,3 +89,16 @@ def test_views_of_logs_do_not_change_when_scores_and_tallies_are_replaced(realda
     spec = induced(raw)
     changed = unpack(raw, tmp_path, lambda _, text: hide_outcomes_of_log(text, rng))
     assert view_bytes(spec, list(read_runs(changed, spec))) == view_bytes(spec, list(read_runs(raw, spec)))
+
+
+@pytest.mark.parametrize("words", ["The shop says", ""], ids=["in other words", "not said"])
+def test_views_of_logs_do_not_change_with_the_words_that_a_score_is_told_in(
+    realdata: Path, tmp_path: Path, words: str
+) -> None:
+    rng = random.Random(2)
+    raw = realdata / "webshop" / "raw.tar.xz"
+    spec = induced(raw)
+    changed = unpack(
+        raw, tmp_path, lambda _, text: re.sub(r"Your score .*", f"{words} {junk(rng)}" if words else "", text)
+    )
+    assert view_bytes(spec, list(read_runs(changed, spec))) == view_bytes(spec, list(read_runs(raw, spec)))

@@ -165,6 +165,15 @@ def test_status_is_an_error_sign_else_what_is_stated_else_ok_for_a_result(raw_st
     assert view_of(adapter, raw_step).status == status
 
 
+def test_a_cut_drops_a_field_whose_first_word_is_none_of_the_usual() -> None:
+    cuts = [{"field": "result", "from": "Score:", "unless": ["OK.", "found"]}]
+    adapter = adapter_of({"result": [{"path": "/r"}]}, cuts=cuts)
+
+    kept = {text: view_of(adapter, {"r": text}).result for text in ("OK.", "found: 3", "found 3. Score: 1", "You won")}
+
+    assert kept == {"OK.": "OK.", "found: 3": None, "found 3. Score: 1": "found 3.", "You won": None}
+
+
 def test_limits_cut_text_items_and_depth() -> None:
     adapter = adapter_of(
         {"args": [{"path": "/a"}], "result": [{"path": "/r"}]},
