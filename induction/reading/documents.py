@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import codecs
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, Any, Literal, cast
 
 from induction.reading.files import RawFile, ReadFault
+from induction.reading.notebooks import is_notebook, with_joined_lines
 from induction.reading.values import parse_json
 from monitors.adapter.spans import flatten_spans, is_span_document
 from monitors.adapter.spec import Source
@@ -78,6 +79,8 @@ def parse_bytes(path: str, data: bytes, container: Container | None = None) -> D
     if container == "text":
         return parse_text(path, data)
     parsed = _parse_structured(path, data) if looks_structured(data) else None
+    if isinstance(parsed, Document) and is_notebook(parsed.value):
+        parsed = replace(parsed, value=with_joined_lines(parsed.value))
     if isinstance(parsed, Document):
         return _as_spans(parsed) if container in (None, "otlp") and is_span_document(parsed.value) else parsed
     if parsed is not None and (container is not None or has_ending(path, (".json", *LINE_ENDINGS))):

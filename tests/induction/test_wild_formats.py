@@ -14,7 +14,7 @@ from tests.induction.wild.formats import HELD, SEEN
 from tests.induction.wild.judging import Runs, judge
 
 RUNS = 40
-# Not read well enough yet: what a chain prints after its last answer stays in it; cells hold texts as lists of lines.
+# Not read well enough yet: what a chain prints after its last answer stays in it; what a cell printed is left out.
 SHORT = {"action inputs", "notebooks"}
 FORMATS = SEEN | {name: write for name, write in HELD.items() if name not in SHORT}
 
