@@ -36,7 +36,7 @@ def draw_precision_recall(samples: Samples) -> str:
             rate = float(sample.table.label[answered].mean())
         axes.axhline(rate, color=WARN, linestyle=":", label="base rate")
         axes.set(xlabel="recall (turns)", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-        axes.legend(frameon=False, loc="upper right")
+        axes.legend(frameon=False, loc="best")
 
     return draw_svg(draw)
 
@@ -60,7 +60,7 @@ def draw_recall_against_false_alarms(samples: Samples) -> str:
                 axes.plot(*zip(*points, strict=True), "o", color=_colour(name, samples), markersize=5)
         axes.set(xlabel="false alarms (share of successful runs)", ylabel="recall before the last turn")
         axes.set(xlim=(0, 0.5), ylim=(0, 1.02))
-        axes.legend(frameon=False, loc="upper left")
+        axes.legend(frameon=False, loc="lower right")
 
     return draw_svg(draw)
 
