@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -53,9 +54,10 @@ class TrainingReporter:
 
     def epoch(self, report: EpochReport) -> None:
         """Show how training stands."""
+        held_out = f"validation {report.validation_loss:.3f}, AUPRC {report.validation_auprc:.3f}, "
         note = (
-            f"epoch {report.epoch}: loss {report.loss:.3f}, validation {report.validation_loss:.3f}, "
-            f"AUPRC {report.validation_auprc:.3f}, {report.seconds_left:.0f} s left at most"
+            f"epoch {report.epoch}: loss {report.loss:.3f}, "
+            f"{'' if isnan(report.validation_loss) else held_out}{report.seconds_left:.0f} s left at most"
         )
         self._bar.update(self._task, completed=report.epoch, note=note)
         if not self._console.is_terminal and report.epoch % 5 == 1:

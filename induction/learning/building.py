@@ -27,6 +27,7 @@ from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import conformal_threshold
+from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
 from monitors.monitor import Monitor
@@ -145,6 +146,7 @@ def _describe(
             "min_turns": settings.min_turns,
             "n_symbols": learned.network.n_symbols,
             "featuriser": learned.featuriser.kind,
+            "shape_version": _shape_version(learned.featuriser),
             "training": TrainingRecord(
                 corpus=corpus.raw.name,
                 runs=learned.runs,
@@ -160,6 +162,10 @@ def _describe(
             "tasks": sorted(digest_task(task) for task in tasks),
         }
     )
+
+
+def _shape_version(featuriser: Featuriser) -> int:
+    return featuriser.shape_version if isinstance(featuriser, NgramFeaturiser) else SHAPE_VERSION
 
 
 def _shorten(event: JsonValue) -> JsonValue:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class EpochReport:
-    """How training stands after an epoch."""
+    """How training stands after an epoch; validation figures are NaN where nothing is held out."""
 
     epoch: int
     loss: float
@@ -53,6 +54,14 @@ class EpochReport:
     validation_auprc: float
     """Average precision of the risk over the validation steps."""
     seconds_left: float
+
+
+class Outcome(Protocol):
+    """Anything that ended well or badly."""
+
+    @property
+    def success(self) -> bool:
+        """How."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def train_network(
     Raises TooFewRunsError unless both outcomes occur in the runs.
     """
     check_outcomes(runs)
-    with _one_thread():
+    with one_thread():
         return _train(runs, n_rows, settings, report)
 
 
@@ -113,7 +122,7 @@ def _train(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch to one thread: batches are too small to share, and sums come out the same on every machine.
 
     Beside other work on a machine of 2 cores, two threads that wait for each other took ten times as long as one
@@ -127,7 +136,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def check_outcomes(runs: Sequence[FeaturedRun]) -> None:
+def check_outcomes(runs: Sequence[Outcome]) -> None:
     """Raise TooFewRunsError unless there are at least ten runs of each outcome."""
     failures = sum(not run.success for run in runs)
     if min(failures, len(runs) - failures) < 10:

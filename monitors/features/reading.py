@@ -8,10 +8,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from monitors.errors import BundleVersionError
-from monitors.features.featuriser import NgramFeaturiser
+from monitors.features.featuriser import SHAPE_VERSIONS, NgramFeaturiser
 from monitors.features.ngrams import Vocabulary
 from monitors.features.protocol import Featuriser
-from monitors.features.shape import VERSION
 
 
 def read_featuriser(kind: str, shape_version: int, arrays: Mapping[str, NDArray[Any]]) -> Featuriser:
@@ -22,8 +21,8 @@ def read_featuriser(kind: str, shape_version: int, arrays: Mapping[str, NDArray[
     """
     if kind != NgramFeaturiser.kind:
         raise BundleVersionError(f"the bundle's featuriser is {kind!r}; this forewarn has {NgramFeaturiser.kind!r}")
-    if shape_version != VERSION:
+    if shape_version not in SHAPE_VERSIONS:
         raise BundleVersionError(
-            f"the bundle was trained on run-shape numbers {shape_version}; this forewarn makes {VERSION}"
+            f"the bundle was trained on run-shape numbers {shape_version}; this forewarn makes {SHAPE_VERSIONS}"
         )
-    return NgramFeaturiser(Vocabulary.from_arrays(arrays["slots"], arrays["idf"]))
+    return NgramFeaturiser(Vocabulary.from_arrays(arrays["slots"], arrays["idf"]), shape_version)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from induction.learning.presets.best import BestRecipe
 from induction.learning.presets.default import DefaultRecipe
 from induction.learning.presets.raw_text import RawTextRecipe
 from induction.learning.recipe import Recipe
 
 DEFAULT = "default"
 RAW_TEXT = "raw-text"
+BEST = "best"
+BEST_RAW_TEXT = "best-raw-text"
 
-_RECIPES: tuple[Recipe, ...] = (DefaultRecipe(), RawTextRecipe(DefaultRecipe(), preset=RAW_TEXT))
+_RECIPES: tuple[Recipe, ...] = (
+    DefaultRecipe(),
+    RawTextRecipe(DefaultRecipe(), preset=RAW_TEXT),
+    BestRecipe(),
+    RawTextRecipe(BestRecipe(), preset=BEST_RAW_TEXT),
+)
 """The first recipe of a preset has its usual head."""
 
 PRESETS = tuple(dict.fromkeys(recipe.preset for recipe in _RECIPES))
