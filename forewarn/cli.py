@@ -48,6 +48,9 @@ VERBS = {
         "forewarn.commands.benchmark:benchmark", "Compare presets on corpora: five folds, several seeds."
     ),
     "audit": Verb("forewarn.commands.audit:audit", "Show what a bundle tells apart, as an automaton with examples."),
+    "explain": Verb(
+        "forewarn.commands.explain:explain", "Show which steps of a run moved its score, and by what words."
+    ),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
