@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from induction.learning.paper.network import HEADS
 from induction.learning.presets.best import BestRecipe
 from induction.learning.presets.default import DefaultRecipe
+from induction.learning.presets.paper import ActivityRecipe, PaperRecipe
 from induction.learning.presets.raw_text import RawTextRecipe
 from induction.learning.recipe import Recipe
 
@@ -11,12 +13,16 @@ DEFAULT = "default"
 RAW_TEXT = "raw-text"
 BEST = "best"
 BEST_RAW_TEXT = "best-raw-text"
+PAPER_RAW_TEXT = "paper-raw-text"
 
 _RECIPES: tuple[Recipe, ...] = (
     DefaultRecipe(),
     RawTextRecipe(DefaultRecipe(), preset=RAW_TEXT),
     BestRecipe(),
     RawTextRecipe(BestRecipe(), preset=BEST_RAW_TEXT),
+    *(PaperRecipe(head) for head in HEADS),
+    *(RawTextRecipe(PaperRecipe(head), preset=PAPER_RAW_TEXT) for head in HEADS),
+    ActivityRecipe(),
 )
 """The first recipe of a preset has its usual head."""
 

@@ -20,9 +20,9 @@ from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES
 # Operators that ONNX Runtime's CUDA provider implements at opset 18 for float32 and int64, by its table of kernels.
 # ArgMax is not among them: its kernel ends at opset 11.
 CUDA_OPERATORS = {
-    "Add", "Cast", "Clip", "Concat", "Constant", "Div", "Erf", "Exp", "Expand", "Gather", "GatherND", "Gelu", "Gemm",
-    "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split",
-    "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze",
+    "Add", "Cast", "Clip", "Concat", "Constant", "Cos", "Div", "Erf", "Exp", "Expand", "Gather", "GatherND", "Gelu",
+    "Gemm", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Reshape", "Shape", "Sigmoid", "Sin", "Slice", "Softmax",
+    "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
 

@@ -1,0 +1,3 @@
+"""The paper's monitor: frozen TF-IDF of turns, learned event symbols, four heads, trained as published."""
+
+from __future__ import annotations
