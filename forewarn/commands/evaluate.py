@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from induction.evaluation.diagnosing import GroupDiagnosis
 
 
 def evaluate(
@@ -19,12 +22,17 @@ def evaluate(
     allow_known_tasks: Annotated[
         bool, typer.Option(help="Also tasks that the bundle was trained or calibrated on.")
     ] = False,
+    ceiling: Annotated[
+        bool, typer.Option(help="Estimate how good any score could be, given what these prefixes show; takes a while.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Measure a bundle on runs that it has not seen: metrics.json (flat), every score, and one page for people."""
     import orjson
     from rich.console import Console
 
+    from induction.automaton.comparing import measure_automaton
+    from induction.evaluation.beside import add_ceiling, of_fold, write_first_alerts
     from induction.evaluation.evaluating import evaluate as evaluate_bundle
     from induction.evaluation.page import render_page
     from induction.evaluation.scores_file import write_scores
@@ -38,7 +46,11 @@ def evaluate(
     status = Console(stderr=True, quiet=as_json)
     with status.status("Scoring runs …"):
         evaluation = evaluate_bundle(monitor, corpus, fold, allow_known_tasks=allow_known_tasks)
+        evaluation.figures.update(measure_automaton(bundle, monitor, corpus, of_fold(fold)))
+        if ceiling:
+            add_ceiling(evaluation, monitor, corpus, fold)
     out.mkdir(parents=True, exist_ok=True)
+    groups = write_first_alerts(evaluation, monitor, corpus, fold, out / "first_alerts.jsonl")
     (out / "metrics.json").write_bytes(
         orjson.dumps(evaluation.figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     )
@@ -48,6 +60,7 @@ def evaluate(
         print(orjson.dumps(evaluation.figures).decode())
         return
     _print_figures(evaluation.figures, out)
+    _print_first_alerts(groups, evaluation.figures)
 
 
 def _print_figures(figures: dict[str, float], out: Path) -> None:
@@ -71,3 +84,27 @@ def _print_figures(figures: dict[str, float], out: Path) -> None:
             )
     console.print(table)
     console.print(f"written: {out / 'metrics.json'}, {out / 'scores.jsonl'}, {out / 'index.html'}")
+
+
+def _print_first_alerts(groups: list[GroupDiagnosis], figures: dict[str, float]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.2f}"
+
+    console = Console(soft_wrap=True)
+    for name, label in (
+        ("automaton_auprc_h3_answered", "its automaton alone"),
+        ("ceiling_auprc_h3_answered", "ceiling"),
+    ):
+        if name in figures:
+            low, high = figures.get(f"{name}_lo", float("nan")), figures.get(f"{name}_hi", float("nan"))
+            console.print(f"auprc_h3_answered, {label}: {figures[name]:.3f} ({low:.3f} … {high:.3f})")
+    table = Table("first alerts", "caught", "missed", "false alarms", "quiet", "left", title_justify="left", box=None)
+    for one in groups:
+        name = one.group if one.by in ("all", "length") else f"{one.by}: {one.group}"
+        counts = (one.caught, one.missed, one.false_alarms, one.quiet)
+        table.add_row(escape(name), *(str(count) for count in counts), share(one.mean_left))
+    console.print(table)

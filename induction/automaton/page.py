@@ -6,17 +6,15 @@ Opens without a network and runs no script. Everything that came from traces is 
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment
 
+from induction.automaton.comparing import Comparison
 from induction.automaton.drawing import SHADES, choose_shade
 from monitors.adapter.bounded import bound_text
 from monitors.automaton import Automaton
 from monitors.bundle import Manifest
-
-if TYPE_CHECKING:
-    from induction.automaton.auditing import Comparison
 
 ROWS = (
     ("auprc_h3_answered", "Average precision of the risk within h turns, answered turns"),

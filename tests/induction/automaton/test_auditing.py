@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from forewarn.cli import main
-from induction.automaton.auditing import audit, read_automaton, to_json
+from induction.automaton.auditing import audit, to_json
+from induction.automaton.comparing import read_automaton
 from induction.automaton.drawing import DrawingError, to_dot
 from induction.automaton.page import render_page
 from monitors import Monitor
