@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from monitors.features.compiling import choose_cache_dir
 from monitors.features.protocol import TURNS, StepFeatures
 from monitors.features.turn_text import render_raw_step
-from monitors.features.words import CodePoints, next_word, pair_hash, to_code_points
+from monitors.features.words import CodePoints, letters, next_word, pair_hash, to_code_points
 from monitors.stepview import StepView
 
 choose_cache_dir()
@@ -82,8 +82,8 @@ class TfidfVocabulary:
         """
         rows, weights, sizes = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)], [np.zeros(1, np.int64)]
         for start in range(0, len(texts), _CHUNK):
-            text, ends, letters = to_code_points(texts[start : start + _CHUNK])
-            found = weigh_texts(text, ends, letters, self.table, self.idf)
+            text, ends = to_code_points(texts[start : start + _CHUNK])
+            found = weigh_texts(text, ends, letters(), self.table, self.idf)
             rows.append(found[0])
             weights.append(found[1])
             sizes.append(found[2])
@@ -93,9 +93,9 @@ class TfidfVocabulary:
         self, text: str, memory: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
         """Return rows, weights and memory of a turn that had come as far as `memory` and now goes on with `text`."""
-        code_points, _, letters = to_code_points((text,))
+        code_points, _ = to_code_points((text,))
         found: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]] = weigh_turn(
-            code_points, memory, letters, self.table, self.idf
+            code_points, memory, letters(), self.table, self.idf
         )
         return found
 
@@ -171,7 +171,7 @@ def _count_ngrams(
     found: int,
     counts: NDArray[np.int32],
     rows: NDArray[np.int32],
-    letters: NDArray[np.uint32],
+    small: NDArray[np.uint32],
     table: NDArray[np.uint64],
 ) -> tuple[int, np.uint64]:
     """Count the n-grams of text[start:end] after the word `previous` (0 = none); list new rows in `rows` from `found`
@@ -184,7 +184,7 @@ def _count_ngrams(
     counts[unknown] = 1
     position = start
     while position < end:
-        word, position = next_word(text, position, end, letters)
+        word, position = next_word(text, position, end, small)
         if word == np.uint64(0):
             break
         row = _find_row(word, table, unknown)
@@ -218,7 +218,7 @@ def _weigh_counts(
 def weigh_turn(
     text: CodePoints,
     memory: NDArray[np.int64],
-    letters: NDArray[np.uint32],
+    small: NDArray[np.uint32],
     table: NDArray[np.uint64],
     idf: NDArray[np.float64],
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
@@ -233,7 +233,7 @@ def weigh_turn(
         rows[index] = entry >> 16
         counts[entry >> 16] = entry & MAX_COUNT
     last = np.uint64(memory[_LAST_WORD])
-    found, last = _count_ngrams(text, 0, text.size, last, known, counts, rows, letters, table)
+    found, last = _count_ngrams(text, 0, text.size, last, known, counts, rows, small, table)
     weights = np.empty(found, np.float32)
     _weigh_counts(rows[:found], counts, idf, weights)
     after = np.zeros(_FIRST + (found + 1) // 2, np.int64)
@@ -248,7 +248,7 @@ def weigh_turn(
 def weigh_texts(
     text: CodePoints,
     ends: NDArray[np.int64],
-    letters: NDArray[np.uint32],
+    small: NDArray[np.uint32],
     table: NDArray[np.uint64],
     idf: NDArray[np.float64],
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
@@ -261,7 +261,7 @@ def weigh_texts(
     start, total = 0, 0
     for index in range(ends.size):
         end = ends[index]
-        found, _ = _count_ngrams(text, start, end, np.uint64(0), 0, counts, longest, letters, table)
+        found, _ = _count_ngrams(text, start, end, np.uint64(0), 0, counts, longest, small, table)
         rows[total : total + found] = longest[:found]
         _weigh_counts(longest[:found], counts, idf, weights[total : total + found])
         for place in range(found):

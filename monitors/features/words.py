@@ -6,6 +6,7 @@ Text comes as code points: one byte each where it is ASCII, else four; the hash 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -19,36 +20,40 @@ choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
 
 CODE_POINTS = 0x110000
+_UNEVEN = ("\u0130", "\u03a3")
+"""Capitals whose small letter is two code points, or depends on what stands beside it."""
+_WORDS = re.compile(r"\w+")
 
 CodePoints = NDArray[Any]
 """uint8 (ASCII) or uint32 [n] code points."""
 
 
 @cache
-def letters(*, ascii_only: bool) -> NDArray[np.uint32]:
-    """Return what each code point is inside a word: itself, 0 if it parts words; uint32 [CODE_POINTS], made once a
-    process (0.1 s). With `ascii_only`, uint32 [128], capitals are small letters.
+def letters() -> NDArray[np.uint32]:
+    """Return what each code point is inside a word: its small letter, 0 if it parts words; uint32 [CODE_POINTS], made
+    once a process (0.2 s). The two of _UNEVEN are read in lower case beforehand.
     """
-    if ascii_only:
-        return np.array(
-            [ord(chr(point).lower()) * (chr(point).isalnum() or point == 95) for point in range(128)], np.uint32
-        )
-    known = np.fromiter((chr(point).isalnum() or point == 95 for point in range(CODE_POINTS)), np.bool_, CODE_POINTS)
-    return np.where(known, np.arange(CODE_POINTS, dtype=np.uint32), np.uint32(0))
+    every = "".join(map(chr, range(CODE_POINTS)))
+    for character in _UNEVEN:
+        every = every.replace(character, "a")
+    lowered = every.lower()
+    found = np.zeros(CODE_POINTS, np.uint32)
+    points = np.frombuffer(lowered.encode("utf-32-le", "surrogatepass"), np.uint32)
+    for run in _WORDS.finditer(lowered):
+        found[run.start() : run.end()] = points[run.start() : run.end()]
+    return found
 
 
-def to_code_points(texts: Sequence[str]) -> tuple[CodePoints, NDArray[np.int64], NDArray[np.uint32]]:
-    """Return the code points of texts, one after the other, where each text ends (int64 [N]), and the letters to read
-    them with. One byte a code point if all are ASCII, else four, in lower case as Python knows it.
-    """
+def to_code_points(texts: Sequence[str]) -> tuple[CodePoints, NDArray[np.int64]]:
+    """Return the code points of texts, one after the other, and where each text ends (int64 [N])."""
     joined = "".join(texts)
+    if not joined.isascii() and any(character in joined for character in _UNEVEN):
+        texts = [text.lower() for text in texts]
+        joined = "".join(texts)
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
     if joined.isascii():
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        return np.frombuffer(joined.encode("ascii"), np.uint8), ends, letters(ascii_only=True)
-    lowered = [text.lower() for text in texts]
-    ends = np.cumsum([len(text) for text in lowered], dtype=np.int64)
-    code_points = np.frombuffer("".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
-    return code_points, ends, letters(ascii_only=False)
+        return np.frombuffer(joined.encode("ascii"), np.uint8), ends
+    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32), ends
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -60,19 +65,19 @@ def pair_hash(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def next_word(text: CodePoints, position: int, end: int, letters: NDArray[np.uint32]) -> tuple[np.uint64, int]:
+def next_word(text: CodePoints, position: int, end: int, small: NDArray[np.uint32]) -> tuple[np.uint64, int]:
     """Return the hash of the first word of text[position:end] and where it ends; (0, end) if there is none.
 
     FNV-1a over code points (64 bit), its halves mixed: that any two of a million n-grams share a hash has a chance of
     6e-8.
     """
     while position < end:
-        while position < end and letters[text[position]] == 0:
+        while position < end and small[text[position]] == 0:
             position += 1
         start = position
         value = np.uint64(14695981039346656037)
-        while position < end and letters[text[position]] != 0:
-            value = np.uint64((value ^ np.uint64(letters[text[position]])) * np.uint64(1099511628211))
+        while position < end and small[text[position]] != 0:
+            value = np.uint64((value ^ np.uint64(small[text[position]])) * np.uint64(1099511628211))
             position += 1
         if position - start > 1:
             return np.uint64(value ^ (value >> np.uint64(32))) | np.uint64(1), position
@@ -81,7 +86,7 @@ def next_word(text: CodePoints, position: int, end: int, letters: NDArray[np.uin
 
 @njit(cache=True, nogil=True)
 def hash_ngrams(
-    text: CodePoints, letters: NDArray[np.uint32], hashes: NDArray[np.uint64], spans: NDArray[np.int64]
+    text: CodePoints, small: NDArray[np.uint32], hashes: NDArray[np.uint64], spans: NDArray[np.int64]
 ) -> int:
     """Write all word 1- and 2-grams of a text: their hashes into `hashes` (uint64, room for text.size) and where they
     start and end into `spans` (int64 [room, 2]); return how many. A word comes before the pair that ends with it.
@@ -91,11 +96,11 @@ def hash_ngrams(
     previous = np.uint64(0)
     before = 0
     while position < text.size:
-        word, position = next_word(text, position, text.size, letters)
+        word, position = next_word(text, position, text.size, small)
         if word == np.uint64(0):
             break
         start = position
-        while start > 0 and letters[text[start - 1]] != 0:
+        while start > 0 and small[text[start - 1]] != 0:
             start -= 1
         hashes[count] = word
         spans[count, 0], spans[count, 1] = start, position

@@ -20,7 +20,7 @@ from monitors.features.activity import MAX_ACTIVITIES, name_activity
 from monitors.features.compiling import choose_cache_dir
 from monitors.features.tfidf import MAX_ROWS, TfidfVocabulary
 from monitors.features.turn_text import render_raw_step
-from monitors.features.words import hash_ngrams, to_code_points
+from monitors.features.words import hash_ngrams, letters, to_code_points
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -48,9 +48,9 @@ class NgramCounts:
 
     def add(self, text: str) -> None:
         """Count a document."""
-        code_points, _, letters = to_code_points((text,))
+        code_points, _ = to_code_points((text,))
         hashes, spans = np.empty(code_points.size + 1, np.uint64), np.empty((code_points.size + 1, 2), np.int64)
-        found = hashes[: hash_ngrams(code_points, letters, hashes, spans)]
+        found = hashes[: hash_ngrams(code_points, letters(), hashes, spans)]
         while self._distinct + found.size > MAX_LOAD * self._keys.size and self._can_make_room:
             self._make_room()
         self.n_documents += 1
@@ -127,9 +127,9 @@ def name_ngrams(vocabulary: TfidfVocabulary, texts: Iterable[str]) -> TfidfVocab
 
 
 def _find_names(text: str, row_of_hash: Mapping[int, int]) -> dict[int, str]:
-    code_points, _, letters = to_code_points((text,))
+    code_points, _ = to_code_points((text,))
     hashes, spans = np.empty(code_points.size + 1, np.uint64), np.empty((code_points.size + 1, 2), np.int64)
-    count = hash_ngrams(code_points, letters, hashes, spans)
+    count = hash_ngrams(code_points, letters(), hashes, spans)
     text = text.lower()  # ASCII keeps its length, and other text was measured in lower case
     found = {}
     for value, (start, end) in zip(hashes[:count].tolist(), spans[:count].tolist(), strict=True):
