@@ -29,7 +29,7 @@ def audit(
     import orjson
     from rich.console import Console
 
-        from induction.automaton.auditing import audit as audit_bundle
+    from induction.automaton.auditing import audit as audit_bundle
     from induction.automaton.comparing import FIGURES
     from induction.learning.labelled import LabelledCorpus
     from monitors.adapter import read_spec
