@@ -51,6 +51,7 @@ VERBS = {
     "explain": Verb(
         "forewarn.commands.explain:explain", "Show which steps of a run moved its score, and by what words."
     ),
+    "judge": Verb("forewarn.commands.judge:judge", "Ask a language model in a monitor's place, as a baseline."),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
