@@ -68,6 +68,7 @@ EXTRA_OF = {
     "onnxscript": "train'",
     "scipy": "train'",
     "sklearn": "train'",
+    "threadpoolctl": "train'",
     "torch": "train'",
 }
 

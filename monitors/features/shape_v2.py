@@ -44,9 +44,9 @@ _FIRST = shape.MEMORY_SIZE
     OPEN_ACTION_WORDS, OPEN_ACTION_NEW, OPEN_ACTION_AGAIN, OPEN_ACTION_FROM_RESULT, OPEN_ACTION_FROM_REQUEST,
     OPEN_RESULT_WORDS, OPEN_RESULT_NEW, OPEN_RESULT_AGAIN, OPEN_RESULT_FROM_REQUEST, OPEN_REPLY_WORDS, OPEN_REPLY_NEW,
     OPEN_DIGITS, PREVIOUS_ACTION_CHARS, PREVIOUS_RESULT_CHARS, LONGEST_RESULT_CHARS, QUESTIONS, RECENT_ERRORS,
-    LAST_REPEAT_TURN, LAST_TALK_TURN, REPLIES, WORDS_SEEN, RESULT_WORDS, RESULT_NEW,
-) = range(_FIRST, _FIRST + 23)  # fmt: skip
-OPEN_KINDS = _FIRST + 23
+    LAST_REPEAT_TURN, LAST_TALK_TURN, REPLIES, WORDS_SEEN, RESULT_WORDS, RESULT_NEW, PRELUDE_WORDS,
+) = range(_FIRST, _FIRST + 24)  # fmt: skip
+OPEN_KINDS = _FIRST + 24
 """Words of each kind of LEXICON in the open turn's action."""
 OPEN_ANSWER_KINDS = OPEN_KINDS + N_KINDS
 """… in its result and observation."""
@@ -161,11 +161,15 @@ def _take_word(memory: NDArray[np.int64], word: int, role: int) -> None:
         return
     if kind >= 0:
         memory[OPEN_ANSWER_KINDS + kind] += 1
+    if memory[shape.TURNS] == 0:
+        _put(memory, REQUEST, bit)
+        memory[PRELUDE_WORDS] += 1
+    elif memory[shape.TURNS] == 1 and memory[PRELUDE_WORDS] == 0:
+        # Where nothing was said before the first action, its answer sets the task: an environment's reset.
+        _put(memory, REQUEST, bit)
     if role == 0:
         memory[OPEN_REPLY_WORDS] += 1
         memory[OPEN_REPLY_NEW] += new
-        if memory[shape.TURNS] == 0:
-            _put(memory, REQUEST, bit)
         return
     memory[OPEN_RESULT_WORDS] += 1
     memory[OPEN_RESULT_NEW] += new

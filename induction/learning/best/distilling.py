@@ -27,7 +27,7 @@ class Schedule:
 
     seed: int
     horizon: int = 3
-    epochs: int = 20
+    epochs: int = 30
     batch_size: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2

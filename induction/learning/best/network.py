@@ -32,7 +32,7 @@ class Size:
     """Text logits of a raw step: columns of the table."""
     hidden: int = 64
     n_symbols: int = 16
-    dropout: float = 0.3
+    dropout: float = 0.2
     horizon: int = 3
 
     @property

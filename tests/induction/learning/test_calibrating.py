@@ -80,7 +80,10 @@ def test_probabilities_are_right_where_logits_were_a_factor_and_a_shift_off() ->
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=2, size=4_000)
     failed = rng.random(4_000) < 1 / (1 + np.exp(-logits))
-    runs = [scored(not fails, [logit * 3 + 1]) for logit, fails in zip(logits, failed, strict=True)]
+    runs = [
+        scored(not fails, [logit * 3 + 1], task=f"t{number}")
+        for number, (logit, fails) in enumerate(zip(logits, failed, strict=True))
+    ]
 
     failure = calibrate(runs, 3).failure
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -59,7 +60,7 @@ def obvious_shares(views: list[StepView]) -> dict[str, float]:
         if view.actions > 0:
             groups.append([])
         groups[-1].append(view)
-    request = {word for view in groups[0] for word in words_of(view.observation)} if groups[0] else set()
+    request = {word for view in groups[0] for word in words_of(view.observation, view.result)}
     seen: set[str] = set()
     last_action: set[str] = set()
     last_result: set[str] = set()
@@ -96,8 +97,8 @@ def test_the_first_numbers_are_those_of_version_1(views: list[StepView]) -> None
 
 @given(STEPS)
 def test_shares_of_words_are_those_of_an_obvious_reading(views: list[StepView]) -> None:
-    # An action before any turn has none to belong to; the obvious reading does not cover it.
-    views = [view if view.actions or place else StepView(observation="order shoes") for place, view in enumerate(views)]
+    # First the request: what stands in for a missing one has a test of its own.
+    views = [StepView(observation="order shoes"), replace(views[0], actions=1), *views[1:]]
     found = last_shape(views)
 
     for name, share in obvious_shares(views).items():
@@ -119,6 +120,14 @@ def test_every_number_is_finite_and_of_modest_size(views: list[StepView]) -> Non
 
 def test_the_memory_leaves_room_for_a_state_of_the_graph() -> None:
     assert shape_v2.MEMORY_SIZE * 8 < 2_200
+
+
+def test_the_first_answer_is_the_request_where_nothing_came_before_the_first_action() -> None:
+    opening = [StepView(action="reset", actions=1), StepView(result="find shoes")]
+
+    assert last_shape([*opening, StepView(action="shoes blue", actions=1)])["action_from_request"] == 0.5
+    asked = [StepView(observation="order box"), *opening, StepView(action="shoes blue", actions=1)]
+    assert last_shape(asked)["action_from_request"] == 0
 
 
 def test_words_that_end_refuse_and_fail_are_counted_where_they_stand() -> None:

@@ -12,6 +12,7 @@ import pytest
 from induction.learning.best.stacking import fit_stack
 from induction.learning.best.steps import Steps, count_runs
 from induction.learning.best.teaching import ask_trees, to_inner_folds
+from induction.learning.best.texts import N_COLUMNS, VOTES
 from induction.learning.export import export_graph
 from induction.learning.presets import BEST, BEST_RAW_TEXT, find_recipe
 from induction.learning.scoring import score_runs
@@ -101,15 +102,19 @@ def test_trees_never_see_the_runs_they_judge(steps: Steps) -> None:
     assert not np.array_equal(given, other)
 
 
-def test_a_stack_trusts_what_tells_and_not_what_does_not(steps: Steps) -> None:
+def test_the_stack_is_a_logit_of_failing_in_fixed_shares(steps: Steps) -> None:
     rng = np.random.default_rng(0)
-    texts = rng.normal(size=(steps.run.size, 6)).astype(np.float32)
-    telling = (steps.fails[steps.run] + rng.normal(size=steps.run.size)).astype(np.float32)
+    fails = steps.fails[steps.run]
+    texts = (fails[:, None] + rng.normal(size=(steps.run.size, N_COLUMNS))).astype(np.float32)
+    telling = (100 * (fails + rng.normal(size=steps.run.size))).astype(np.float32)
 
-    stack = fit_stack(steps, texts, telling, n_tasks=2000)
+    stack = fit_stack(steps, texts, telling)
+    logit = texts @ stack.text + stack.network * telling + stack.intercept
+    rows = np.flatnonzero(steps.closes)
 
-    assert stack.network > 5 * stack.text.max()
-    assert (stack.text >= 0).all()
+    assert ((stack.text > 0) == (np.array(VOTES) > 0)).all()
+    assert stack.network * telling[rows].std() == pytest.approx((texts[rows] @ stack.text).std(), rel=1e-3)
+    assert abs((1 / (1 + np.exp(-logit[rows])))[fails[rows]].mean() - 0.5) > 0.1
 
 
 def test_its_raw_text_control_learns_too(chats: TinyCorpus) -> None:
