@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from induction.learning.best.distilling import Schedule, distil
 from induction.learning.best.stacking import fit_stack
 from induction.learning.best.steps import count_runs, to_steps
-from induction.learning.best.teaching import Lessons, ask_trees, read_texts, to_inner_folds
+from induction.learning.best.teaching import N_TREES, Lessons, ask_trees, read_texts, to_inner_folds
 from induction.learning.best.texts import N_COLUMNS, fit_table, fit_vocabulary, weigh_steps
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.recipe import Learned, Progress
@@ -17,11 +19,14 @@ from monitors.adapter import AdapterSpec
 from monitors.features.featuriser import NgramFeaturiser
 
 
+@dataclass(frozen=True, slots=True)
 class BestRecipe:
     """Learns timing from trees, outcomes from words, and serves one network."""
 
-    preset = "best"
-    head = "gru"
+    preset: str = "best"
+    head: str = "gru"
+    n_trees: int = N_TREES
+    """Of the forest; boosting takes rounds in proportion."""
 
     def to_spec(self, spec: AdapterSpec) -> AdapterSpec:
         """Return the adapter as it is."""
@@ -41,7 +46,10 @@ class BestRecipe:
             texts = read_texts(steps, bags, field_of_row, inner)
             progress.stage("Asking trees")
             features = np.concatenate([steps.shape, texts], 1)
-            lessons = Lessons(features, ask_trees(steps, features, inner, settings.seed, horizon=settings.horizon))
+            lessons = Lessons(
+                features,
+                ask_trees(steps, features, inner, settings.seed, horizon=settings.horizon, n_trees=self.n_trees),
+            )
             progress.stage("Training the network")
             schedule = Schedule(settings.seed, settings.horizon)
             network = distil(steps, lessons, schedule, progress.epoch)

@@ -8,11 +8,14 @@ import pytest
 
 from induction.learning.best.steps import Steps, count_runs, to_steps
 from induction.learning.building import BundleSettings, build_bundle
-from induction.learning.presets import BEST, find_recipe
+from induction.learning.presets.best import BestRecipe
 from induction.learning.training import TrainingSettings
 from monitors import Monitor
 from monitors.bundle import Manifest
 from tests.tiny_bundle import Silent, TinyCorpus, labelled, write_corpus
+
+FEW_TREES = BestRecipe(n_trees=20)
+"""Enough to teach a small corpus, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,6 @@ def steps(chats: TinyCorpus) -> Steps:
 @pytest.fixture(scope="session")
 def built(chats: TinyCorpus, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("best") / "bundle"
-    settings = BundleSettings(TrainingSettings(seed=13), find_recipe(BEST), alpha=0.25, exclude_fold=0)
+    settings = BundleSettings(TrainingSettings(seed=13), FEW_TREES, alpha=0.25, exclude_fold=0)
     manifest = build_bundle(labelled(chats), settings, folder, Silent())
     return Built(Monitor.read(folder, device="cpu"), manifest, chats)

@@ -15,10 +15,11 @@ from induction.learning.best.teaching import ask_trees, to_inner_folds
 from induction.learning.best.texts import N_COLUMNS, VOTES
 from induction.learning.export import export_graph
 from induction.learning.presets import BEST, BEST_RAW_TEXT, find_recipe
+from induction.learning.presets.raw_text import RawTextRecipe
 from induction.learning.scoring import score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
-from tests.induction.learning.best.conftest import Built
+from tests.induction.learning.best.conftest import FEW_TREES, Built
 from tests.tiny_bundle import Silent, TinyCorpus, chat_run, labelled
 
 
@@ -70,7 +71,7 @@ def test_batches_score_as_sessions_and_later_steps_change_nothing(built: Built) 
 
 
 def test_one_seed_gives_one_network_and_outcomes_of_other_folds_change_nothing(chats: TinyCorpus) -> None:
-    corpus, recipe, settings = labelled(chats), find_recipe(BEST), TrainingSettings(seed=5)
+    corpus, recipe, settings = labelled(chats), FEW_TREES, TrainingSettings(seed=5)
     once = recipe.learn(corpus, Split(0), settings, Silent())
     flipped = chats.outcomes.with_name("flipped.jsonl")
     rows = [orjson.loads(line) for line in chats.outcomes.read_bytes().splitlines()]
@@ -118,7 +119,8 @@ def test_the_stack_is_a_logit_of_failing_in_fixed_shares(steps: Steps) -> None:
 
 
 def test_its_raw_text_control_learns_too(chats: TinyCorpus) -> None:
-    recipe = find_recipe(BEST_RAW_TEXT)
+    assert find_recipe(BEST_RAW_TEXT).head == find_recipe(BEST).head
+    recipe = RawTextRecipe(FEW_TREES, preset=BEST_RAW_TEXT)
     corpus = labelled(chats)
 
     learned = recipe.learn(replace(corpus, spec=recipe.to_spec(corpus.spec)), Split(0), TrainingSettings(), Silent())
