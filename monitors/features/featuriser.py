@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ ERROR_STATUSES = frozenset({"error", "failed", "failure", "tool_error", "excepti
 
 
 class NgramFeaturiser:
-    """Hashed word 1- and 2-grams of the raw step, and run-shape numbers from a memory of MEMORY_SIZE integers."""
+    """Hashed word 1- and 2-grams of the raw step, and run-shape numbers from a memory of fixed size."""
 
     kind = "ngrams"
 
@@ -59,5 +60,6 @@ def encode_fields(view: StepView) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
     NGRAM_FIELDS).
     """
     parts = [to_text(getattr(view, name)).encode("utf-8", "replace") for name in NGRAM_FIELDS]
-    ends = np.cumsum([len(part) for part in parts], dtype=np.int64)
+    # Not np.cumsum: on five numbers it takes three times as long as this.
+    ends = np.array(list(accumulate(map(len, parts))), np.int64)
     return np.frombuffer(b"".join(parts), np.uint8), ends
