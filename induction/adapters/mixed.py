@@ -87,7 +87,7 @@ def _speaking_cases(kind: Kind, cases: Sequence[Case], when: When, named: Sequen
 def _seen_cases(rest: Sequence[JsonValue], kind: Kind, when: When, known: Known, named: Sequence[str]) -> list[Case]:
     """What nobody did is an answer, or is seen: all the texts that a raw step has, in the order of writing."""
     profiles = _profile(rest, kind.heard)
-    ranked = [item.path for item in rank_texts(profiles, len(rest))[:4] if item.fill >= MIN_FILL]
+    ranked = [item.path for item in rank_texts(profiles, len(rest))[:8] if item.fill >= MIN_FILL]
     answers = sorted({*(path for path in ranked if is_result_path(path) or path in known.result), *named})
     seen = [path for path in profiles if path in ranked and path not in answers]
     observation = tuple(Selector(path=path) for path in seen)

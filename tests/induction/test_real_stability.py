@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(300)]
 FIELDS = ("metadata", "observation", "action", "tool", "args", "result", "status")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "gaia-react"])
+@pytest.mark.parametrize("name", NAMES)
 def test_five_seeds_give_the_same_adapter(realdata: Path, name: str) -> None:
     raw = realdata / name / "raw.tar.xz"
     assert {propose_adapter(raw, seed=seed).spec.to_json() for seed in range(1, 5)} == {induced(raw).to_json()}
