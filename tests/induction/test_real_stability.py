@@ -18,16 +18,20 @@ from tests.induction.real_corpora import NAMES, RUNS, choose_runs, induced, pars
 
 pytestmark = [pytest.mark.realdata, pytest.mark.slow, pytest.mark.timeout(300)]
 
+# Five inductions of a large corpus take minutes: `make soak` runs all, the suite the quick ones.
+QUICK = ("tau-airline", "webshop", "sentinel-organic", "who-and-when")
+CORPORA = [pytest.param(name, marks=() if name in QUICK else pytest.mark.soak) for name in NAMES]
+
 FIELDS = ("metadata", "observation", "action", "tool", "args", "result", "status")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CORPORA)
 def test_five_seeds_give_the_same_adapter(realdata: Path, name: str) -> None:
     raw = realdata / name / "raw.tar.xz"
     assert {propose_adapter(raw, seed=seed).spec.to_json() for seed in range(1, 5)} == {induced(raw).to_json()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CORPORA)
 def test_adapters_from_20_runs_and_from_200_agree_on_98_percent_of_fields(
     realdata: Path, tmp_path: Path, name: str
 ) -> None:
@@ -71,7 +75,7 @@ def with_renamed_values(view: StepView, other: StepView, rename: Rename) -> Step
     return replace(view, args=args, result=result, metadata=other.metadata)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "webshop"])
+@pytest.mark.parametrize("name", [one for one in CORPORA if one.values != ("webshop",)])
 def test_80_percent_of_views_stay_the_same_when_all_keys_are_random_words(
     realdata: Path, tmp_path: Path, name: str
 ) -> None:
