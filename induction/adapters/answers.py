@@ -35,7 +35,7 @@ def choose_answers(
     named = [path for path in named if answers_action(path, own)]
     inside = [item for item in texts if objects and item.path.startswith(objects[0] + "/")]
     if objects and all(item in inside or item.fill < 0.2 for item in texts):
-        chosen = _said_in_list(objects[0], inside, profiles) or objects
+        chosen = _said_in_list(objects[0], inside, profiles) or _said_alone(objects[0], inside, profiles) or objects
     else:
         chosen = [item.path for item in texts if item not in inside][:3]
     return sorted({*chosen, *(path for path in named if not _is_related(path, chosen))})
@@ -54,6 +54,17 @@ def _said_in_list(path: str, inside: Sequence[TextPath], profiles: dict[str, Pat
         and items is not None
         and profiles[item.path].values >= 0.8 * items.values
     ][:1]
+
+
+def _said_alone(path: str, inside: Sequence[TextPath], profiles: dict[str, PathProfile]) -> list[str]:
+    """Of an object that holds one text, and numbers or flags about it, that text."""
+    texts = [one for one, profile in profiles.items() if one.startswith(f"{path}/") and not _is_flag(profile)]
+    whole = [item.path for item in inside if profiles[item.path].values >= 0.95 * profiles[path].values]
+    return whole if len(texts) == 1 and texts == whole else []
+
+
+def _is_flag(profile: PathProfile) -> bool:
+    return not (profile.texts or profile.kinds["dict"] or profile.kinds["list"])
 
 
 def select_answers(paths: Sequence[str]) -> tuple[Selector, ...]:

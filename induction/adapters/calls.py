@@ -32,6 +32,8 @@ MIN_EXPLAINED = 0.5
 SPEAKERS = AGENT_VALUES | OTHER_VALUES | (PART_VALUES - {"tool", "function", "call"})
 MAX_SHOWN = 400
 MIN_ENTRIES = 5
+MAX_FLAT_CHARS = 60
+MAX_BESIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def find_calls(
     pairs = [pair for path in names if (pair := _pair(profiles[path], profiles, reserved)) is not None]
     pairs = pairs or [pair for path in names if (pair := _unnamed_pair(profiles[path], profiles, reserved, events))]
     pairs = pairs or [pair for path in profiles if (pair := _entry_pair(path, profiles, reserved, events)) is not None]
+    pairs = pairs or [pair for path in names if (pair := _flat_pair(profiles[path], profiles, reserved, events))]
     return max(pairs, key=lambda pair: (pair.score, -len(pair.name)), default=None)
 
 
@@ -116,6 +119,24 @@ def _entry_pair(
     return CallPaths(path, path, decode=False, score=1.0 + named, entry=True)
 
 
+def _flat_pair(
+    profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str], events: Sequence[JsonValue]
+) -> CallPaths | None:
+    """A name in one object with its arguments, which it tells the keys of: {kind: click, target: 3}. The arguments are
+    that object. What agents say beside a name is longer than arguments are.
+    """
+    parent = profile.path.rpartition("/")[0]
+    named = matches(last_key(parent), ACT_MARKERS | CALL_NAME_KEYS)
+    if not parent or parent in reserved or len(profile.distinct) < 2 or ("*" in parent and not named):
+        return None
+    if any(value.lower() in SPEAKERS for value in profile.examples):
+        return None
+    beside = [one for path, one in profiles.items() if path.rpartition("/")[0] == parent and one is not profile]
+    wordy = any(one.mean_chars > MAX_FLAT_CHARS and one.values >= 0.2 * profile.values for one in beside)
+    told = 0.0 if (wordy and not named) or not beside else keys_explained(profile.path, parent, events[:MAX_SHOWN])
+    return CallPaths(profile.path, parent, decode=False, score=told) if told >= MIN_EXPLAINED else None
+
+
 def _unnamed_pair(
     profile: PathProfile, profiles: dict[str, PathProfile], reserved: frozenset[str], events: Sequence[JsonValue]
 ) -> CallPaths | None:
@@ -134,10 +155,17 @@ def _unnamed_pair(
         if path in reserved or not beside or objects < 0.6 * args.values or args.values < 0.5 * profile.values:
             continue
         told = keys_explained(profile.path, path, events[:MAX_SHOWN])
+        # JSON in a string, beside hardly anything but a name, is what models write as arguments.
+        written = args.json_texts >= 0.95 * args.values and head == parent and len(profile.distinct) > 1
+        told = max(told, MIN_EXPLAINED) if written and _count_inside(profiles, parent) <= MAX_BESIDE else told
         if told >= MIN_EXPLAINED:
             found.append(CallPaths(profile.path, path, args.json_texts >= 0.5 * args.values, told + ("*" in path)))
     best = next((pair for pair in found if "*" in (pair.args or "")), found[0] if found else None)
     return best or _pair_alone(profile, profiles, reserved, len(events))
+
+
+def _count_inside(profiles: dict[str, PathProfile], parent: str) -> int:
+    return sum(path.rpartition("/")[0] == parent for path in profiles)
 
 
 def _pair_alone(
@@ -152,6 +180,8 @@ def _pair_alone(
     if not parent or len(beside) != 1 or beside[0] in reserved or profile.events < 0.5 * events:
         return None
     args = profiles[beside[0]]
+    if len(profile.distinct) < 2 or args.texts + args.kinds["dict"] + args.kinds["list"] < 0.5 * args.values:
+        return None
     varied = len(args.distinct) >= 0.5 * args.values and len(args.distinct) > 4 * len(profile.distinct)
     objects = args.kinds["dict"] + args.json_texts
     share = 0.1 * profile.events / max(1, events)

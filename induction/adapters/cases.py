@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from induction.adapters.mixed import mixed_cases
 from induction.adapters.nesting import (
@@ -24,7 +24,8 @@ from induction.adapters.sides import is_shown_path
 from induction.adapters.splitting import split_kinds
 from induction.adapters.strings import infer_strings
 from induction.adapters.texts import choose_texts, is_result_path, rank_texts
-from induction.adapters.vocabulary import RESULT_KEYS, THINKING_KEYS, matches
+from induction.adapters.vocabulary import OTHER_VALUES, RESULT_KEYS, THINKING_KEYS, matches
+from induction.adapters.written import find_written_calls, tag_at
 from monitors.adapter.pointers import compile_pointer, join_pointer, split_pointer
 from monitors.adapter.spec import Blocks, Case, Fields, Selector
 from monitors.stepview import JsonValue
@@ -44,6 +45,7 @@ class Reading:
     blocks: Blocks | None
     notes: list[str]
     unfold: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def kinds_are_told(self) -> bool:
@@ -52,7 +54,31 @@ class Reading:
 
 
 def infer_cases(runs: Runs) -> Reading:
-    """Return the cases that read the raw steps of these runs. Deterministic; sees nothing but the raw steps."""
+    """Return the cases that read the raw steps of these runs. Deterministic; sees nothing but the raw steps.
+
+    Where no raw step holds calls as data, those are looked for that agents write out in their texts.
+    """
+    reading = _infer(runs)
+    if _calls(reading, runs):
+        return reading
+    tags = find_written_calls(runs)
+    if not tags:
+        return reading
+    written = _infer([[tag_at(event, tags) for event in run] for run in runs])
+    notes = [f"calls are written in {path} between {', '.join(names)}" for path, names in tags.items()]
+    return replace(written, tags=tags, notes=[*written.notes, *notes]) if _calls(written, runs, tags) else reading
+
+
+def _calls(reading: Reading, runs: Runs, tags: dict[str, tuple[str, ...]] | None = None) -> bool:
+    """Return whether a case reads a tool that is there in some raw step."""
+    paths = {selector.path for case in reading.cases for selector in case.fields.tool if selector.template is None}
+    if any(selector.template is not None for case in reading.cases for selector in case.fields.tool):
+        return True
+    resolves = [compile_pointer(path, 1) for path in sorted(paths)]
+    return any(resolve(tag_at(event, tags or {})) for run in runs for event in run for resolve in resolves)
+
+
+def _infer(runs: Runs) -> Reading:
     strings = infer_strings(runs)
     if strings is not None:
         runs = [[event for event in run if not isinstance(event, str)] for run in runs]
@@ -113,8 +139,21 @@ def _kind_cases(kind: Kind, when: When) -> list[Case]:
     if kind.role == "think":
         return [Case(when=when, acts=False, fields=Fields(action=texts, metadata=metadata))]
     if kind.role == "answer":
-        return [Case(when=when, acts=False, fields=Fields(result=texts, metadata=metadata))]
+        told = _told_between(kind, when, metadata) if matches(kind.told, OTHER_VALUES) else []
+        return [*told, Case(when=when, acts=False, fields=Fields(result=texts, metadata=metadata))]
     return [Case(when=when, acts=False, fields=Fields(observation=texts, metadata=metadata))]
+
+
+def _told_between(kind: Kind, when: When, metadata: tuple[Selector, ...]) -> list[Case]:
+    """Where answers come as a person's messages, some of those are the person's own: they have no answer's text."""
+    answers = [compile_pointer(path, 1) for path in kind.texts]
+    rest = [event for event in kind.events if not any(resolve(event) for resolve in answers)]
+    ranked = rank_texts(profile_events([(event, False) for event in rest]), len(rest))
+    texts = choose_texts(ranked, rest)[:1]
+    if not texts or any(compile_pointer(texts[0], 1)(event) and event not in rest for event in kind.events):
+        return []
+    told = Fields(observation=(Selector(path=texts[0]),), metadata=metadata)
+    return [Case(when={**when, texts[0]: []}, acts=False, fields=told)]
 
 
 def _own_answers(kind: Kind, when: When, metadata: tuple[Selector, ...]) -> list[Case]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from induction.adapters.contest import Candidate, Contest, settle
 from induction.adapters.leakage import OutcomeOf
 from induction.adapters.llm.proposing import LlmProposal, Traces, propose_with_llm
 from induction.adapters.llm.settings import LlmSettings
-from induction.adapters.proposer import Proposal, propose_adapter
+from induction.adapters.proposer import Proposal, main_container, propose_adapter
 from induction.adapters.sampling import sample_documents
 from induction.adapters.validator import Report, validate_adapter
 from induction.errors import NoRunsError
@@ -100,8 +99,7 @@ def _traces(raw: Path, own: Proposal | NoRunsError, seed: int, outcome_of: Outco
     if isinstance(own, Proposal):
         return Traces(own.spec.name, own.documents, seed, outcome_of, own.spec.source)
     documents, _ = sample_documents(raw, seed=seed)
-    counts = Counter(document.container for document in documents)
-    container = max(counts, key=lambda name: (counts[name], name))
+    container = main_container(documents)
     kept = [document for document in documents if document.container == container]
     return Traces(raw.name.partition(".")[0] or "adapter", kept, seed, outcome_of)
 

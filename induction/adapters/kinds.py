@@ -52,15 +52,20 @@ def find_discriminator(runs: Sequence[Sequence[JsonValue]], profiles: dict[str, 
         and 2 <= len(profile.distinct) <= MAX_KINDS
         and profile.mean_chars <= 40
     ]
-    scored = [_score(candidate, runs, events) for candidate in candidates]
-    best = max(scored, key=lambda item: (item.score, -item.path.count("/"), item.path), default=None)
-    return best if best is not None and best.score >= MIN_SCORE else None
+    for deep in (False, True):
+        scored = [_score(candidate, runs, events, deep=deep) for candidate in candidates]
+        best = max(scored, key=lambda item: (item.score, -item.path.count("/"), item.path), default=None)
+        if best is not None and best.score >= MIN_SCORE:
+            return best
+    return None
 
 
-def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: Sequence[JsonValue]) -> Discriminator:
+def _score(
+    candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: Sequence[JsonValue], *, deep: bool
+) -> Discriminator:
     resolve = compile_pointer(candidate.path, 1)
     values = [str(next(iter(resolve(event)), None)) for event in events]
-    shapes = [_shape(event, candidate.path) for event in events]
+    shapes = [_shape(event, candidate.path, deep=deep) for event in events]
     told = explained(values, shapes)
     per_run = [len({str(next(iter(resolve(event)), None)) for event in run}) for run in runs if len(run) > 1]
     varied = sum(count > 1 for count in per_run) / len(per_run) if per_run else 0.0
@@ -69,14 +74,25 @@ def _score(candidate: PathProfile, runs: Sequence[Sequence[JsonValue]], events: 
     # The column of a row has no name: its values alone may tell, if all are known and as short as codes.
     named = named or (last_key(candidate.path).isdigit() and len(known) >= 2 and candidate.mean_chars <= 8)
     prior = 0.35 * named + 0.35 * len(known) / len(set(values))
-    if prior < 0.1:
+    if prior < 0.1 or (not known and _tells_its_own_alone(candidate.path, values, events)):
         # A name of a tool or a phase explains the shape of raw steps too, but not who acts.
         return Discriminator(candidate.path, (), 0.0, told)
     return Discriminator(candidate.path, tuple(sorted(set(values))), varied * (told + prior), told)
 
 
-def _shape(event: JsonValue, without: str) -> frozenset[str]:
-    """The filled keys of the two upper levels."""
+def _tells_its_own_alone(path: str, values: Sequence[str], events: Sequence[JsonValue]) -> bool:
+    """Return whether a value tells the keys of the object that it stands in, and nothing outside that: what the agent
+    does in the raw step, not what kind of raw step it is.
+    """
+    parent = path.rsplit("/", 1)[0]
+    if not parent:
+        return False
+    outside = [frozenset(one for one in _shape(event, path) if not one.startswith(f"{parent}/")) for event in events]
+    return explained(values, outside) < 0.1
+
+
+def _shape(event: JsonValue, without: str, *, deep: bool = False) -> frozenset[str]:
+    """The filled keys of the two upper levels, and of the first items of lists there."""
     if not isinstance(event, dict):
         return frozenset()
     keys = set()
@@ -85,6 +101,8 @@ def _shape(event: JsonValue, without: str) -> frozenset[str]:
             keys.add(f"/{key}")
             if isinstance(value, dict):
                 keys.update(f"/{key}/{inner}" for inner, item in value.items() if is_present(item))
+            elif deep and isinstance(value, list) and isinstance(value[0], dict):
+                keys.update(f"/{key}/0/{inner}" for inner, item in value[0].items() if is_present(item))
     keys.discard(without)
     return frozenset(keys)
 

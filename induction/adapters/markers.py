@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from induction.adapters.vocabulary import (
@@ -16,15 +16,25 @@ from induction.adapters.vocabulary import (
     THOUGHT_MARKERS,
     matches,
 )
+from monitors.adapter.blocks import BARS
+from monitors.adapter.terminal import strip_clock
 
 _MARKER = re.compile(
     r"\s{0,4}(?:[#*>\-]{1,4}\s?)?[\[<(*]{0,2}[A-Za-z][A-Za-z_ -]{0,23}?(?: ?\d{1,4})?[\])>*]{0,2}(?::|\s*$(?<=[\]>*]))"
 )
+_WIDE_MARKER = re.compile(
+    r"\s{0,4}(?:[^\w\s\"'\[\](){}<>.,;:/\\%$&+=-]{1,3}\s{0,2})?[\[<(*]{0,2}[A-Za-z][A-Za-z_ -]{0,23}?(?: ?\d{1,4})?"
+    rf"[\])>*]{{0,2}}(?:\s{{0,12}}[{BARS}]|\s*$(?<=[\]>*]))"
+)
+"""A sign before the word and bars after it: believed where no plain marker comes regularly."""
+_RULE = re.compile(r"([=*~_━─═-])\1{1,}[ \[]{0,3}[A-Za-z][A-Za-z_ ]{0,23}?(?: ?#?\d{1,4})?[ \]]{0,3}\1{2,}$")
 _HEADING = re.compile(r"#{1,4} [A-Z][\w()&/.' -]{0,39}$")
 _PLACE = r"[^\s$#%>]{0,60}"
 _WHERE = rf"(?:\([\w .-]{{1,40}}\) ?)?[\w.+-]+@[\w.-]+[: ]{_PLACE} ?|\[[\w.+-]+@[\w.-]+ {_PLACE}\]|[~/]{_PLACE} ?"
 _PROMPT = re.compile(rf"(?:{_WHERE})[$%#>] |[$❯] ")
 MAX_PROMPTS = 12
+MIN_TIMED = 5
+MarkerOf = Callable[[str], str | None]
 PRINTED = "printed"
 MARKER_WORDS = ACT_MARKERS | THOUGHT_MARKERS | SPEECH_MARKERS | RESULT_MARKERS | OTHER_VALUES
 
@@ -37,9 +47,36 @@ class Markers:
     ends_at_blank_line: bool
     notes: tuple[str, ...]
     then: dict[str, str] = field(default_factory=dict)
+    timed: bool = False
 
 
 def find_markers(texts: Sequence[str]) -> Markers | None:
+    """Return the markers of logs of one format, or None where no line start comes regularly.
+
+    Where lines begin with a time it is passed over; and signs and bars mark blocks where no plain marker does.
+    """
+    found = _find_plain(texts, marker_of)
+    if found is not None:
+        return found
+    for marker in (marker_of, _wide_marker_of):
+        for timed in (False, True) if _are_timed(texts) else (False,):
+            bare = [_without_clock(text) for text in texts] if timed else texts
+            found = _find_plain(bare, marker) if timed or marker is not marker_of else None
+            if found is not None:
+                return replace(found, timed=timed)
+    return None
+
+
+def _are_timed(texts: Sequence[str]) -> bool:
+    lines = [line for text in texts for line in text.splitlines()[:200]]
+    return sum(strip_clock(line) != line for line in lines) >= max(MIN_TIMED, 0.02 * len(lines))
+
+
+def _without_clock(text: str) -> str:
+    return "\n".join(strip_clock(line) for line in text.splitlines())
+
+
+def _find_plain(texts: Sequence[str], marker_of: MarkerOf) -> Markers | None:
     """Return the markers of logs of one format, or None where no line start comes regularly.
 
     The anchor is a marker that opens many lines of nearly every log and between whose occurrences another stands
@@ -50,7 +87,7 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
     if prompts:
         notes = tuple(f"prompt {prompt!r}: {count} lines" for prompt, count in prompts.items())
         return Markers(tuple(prompts), False, notes, dict.fromkeys(prompts, PRINTED))
-    logs = [_marked_lines(text) for text in texts]
+    logs = [_marked_lines(text, marker_of) for text in texts]
     counts: Counter[str] = Counter(marker for log in logs for marker in log)
     spread: Counter[str] = Counter(marker for log in logs for marker in set(log))
     usable = [m for m in counts if spread[m] >= 0.5 * len(logs) and counts[m] >= 1.5 * spread[m]]
@@ -64,7 +101,7 @@ def find_markers(texts: Sequence[str]) -> Markers | None:
     named |= {m for m in usable if m not in siblings}
     while named:
         needed = {m: 0.5 if matches(m, MARKER_WORDS) else 0.95 for m in named}
-        loose = {m for m in named if _stands_between_blocks(m, {*siblings, *named}, texts) < needed[m]}
+        loose = {m for m in named if _stands_between_blocks(m, {*siblings, *named}, texts, marker_of) < needed[m]}
         named -= loose
         if not loose:
             break
@@ -110,7 +147,16 @@ def marker_of(line: str) -> str | None:
     return literal[: digits.start()] if digits is not None else literal
 
 
-def _marked_lines(text: str) -> list[str]:
+def _wide_marker_of(line: str) -> str | None:
+    """As `marker_of`, with bars for colons, signs before the word, and headings between drawn lines."""
+    found = _RULE.match(line.rstrip()) or _WIDE_MARKER.match(line)
+    if found is None or not found.group().strip():
+        return None
+    digits = re.search(r"\d", found.group())
+    return found.group()[: digits.start()] if digits is not None else found.group()
+
+
+def _marked_lines(text: str, marker_of: MarkerOf) -> list[str]:
     return [marker for line in text.splitlines() if (marker := marker_of(line)) is not None]
 
 
@@ -130,7 +176,7 @@ def _regularity(anchor: str, usable: Sequence[str], logs: Sequence[Sequence[str]
     return round(sum(share for share in others if share >= 0.9), 1)
 
 
-def _stands_between_blocks(marker: str, siblings: set[str], texts: Sequence[str]) -> float:
+def _stands_between_blocks(marker: str, siblings: set[str], texts: Sequence[str], marker_of: MarkerOf) -> float:
     """Return how often a marker's line comes first, or after a blank line or right after a sibling's block of one
     line.
     """

@@ -14,7 +14,15 @@ from induction.adapters.selecting import call_subtrees, metadata_of, own_words, 
 from induction.adapters.sides import answers_action, choose_shown, in_own, is_shown_path, own_paths, texts_beside
 from induction.adapters.templates import find_template
 from induction.adapters.texts import TextPath, choose_texts, is_result_path, rank_texts
-from induction.adapters.unnamed import MIN_FILL, Known, choose_action, choose_results, names_nothing
+from induction.adapters.unnamed import (
+    MIN_FILL,
+    Known,
+    choose_action,
+    choose_results,
+    choose_seen,
+    names_nothing,
+    unnamed_answers,
+)
 from induction.adapters.vocabulary import (
     ACTION_TEXT_KEYS,
     PLAN_KEYS,
@@ -131,16 +139,18 @@ def _acting_case(
     unnamed = names_nothing(ranked, profiles)
     if unnamed:
         action = words or choose_action(ranked, calls, mine, known)
-        answers = choose_results(ranked, profiles, calls, mine, known)
+        answers = choose_results(ranked, profiles, calls, mine, known, action)
     else:
         action = [*_choose_action(ranked, calls, mine, words, own), *words]
         action = action or (texts_beside(ranked, calls, mine) if calls is not None else [])
         answers = choose_answers(ranked, profiles, named, own)
+        answers = answers or unnamed_answers(ranked, calls, action, mine)
     if key is None and not action:
         return None
     written = _written_calls(action[0], mine) if calls is None else None
     results = (*select_answers(answers), *_written_part(written, "result"))
     shown = choose_shown(ranked, [*action, *answers], mine)
+    shown = shown or (choose_seen(ranked, calls, mine, action) if unnamed else [])
     fields = Fields(
         observation=tuple(Selector(path=path) for path in shown),
         action=tuple(Selector(path=path) for path in action),

@@ -20,6 +20,8 @@ When = dict[str, list[JsonValue]]
 MAX_TYPES = 16
 MAX_PARTS = 64
 MIN_EXPLAINED = 0.5
+MAX_UNKNOWN = 5
+MIN_ID_CHARS = 5
 
 
 @dataclass(slots=True)
@@ -58,7 +60,11 @@ def find_parts(kind: Kind) -> Parts | None:
         items = [item for event in kind.events for item in compile_pointer(f"{path}/*", MAX_PARTS)(event)]
         objects = [item for item in items if isinstance(item, dict)]
         key = _type_key(objects) if len(objects) >= max(3, 0.8 * len(items)) else None
-        parts = _read_parts(Parts(path, key, profile.texts > 0), objects) if key is not None else None
+        parts = (
+            _read_parts(Parts(path, key, profile.texts > 0), objects, heard=kind.role != "act")
+            if key is not None
+            else None
+        )
         if parts is not None and parts.types.keys() - {"call"}:
             return parts
     return None
@@ -106,22 +112,38 @@ def _type_key(objects: Sequence[dict[str, JsonValue]]) -> str | None:
     for path, profile in sorted(profiles.items()):
         if path.count("/") == 1 and profile.texts >= 0.98 * len(objects) and len(profile.distinct) <= MAX_TYPES:
             known = sum(count for value, count in profile.examples.items() if matches(value, PART_VALUES))
-            named = known >= 0.5 * profile.texts and profile.mean_chars <= 30 and profile.wordy_share < 0.1
-            if named and (len(profile.examples) == 1 or _tells_shapes(path, objects)):
+            short = profile.mean_chars <= 30 and profile.wordy_share < 0.1
+            named = known >= 0.5 * profile.texts
+            if short and named and (len(profile.examples) == 1 or _tells_shapes(path, objects, MIN_EXPLAINED)):
+                return path
+            # Unknown types are types where each has keys of its own; few of those, for a name of a tool has many.
+            if short and not named and 2 <= len(profile.distinct) <= MAX_UNKNOWN and _tells_shapes(path, objects, 0.9):
                 return path
     return None
 
 
-def _tells_shapes(key: str, objects: Sequence[dict[str, JsonValue]]) -> bool:
+def _tells_shapes(key: str, objects: Sequence[dict[str, JsonValue]], least: float) -> bool:
     resolve = compile_pointer(key, 1)
     types = [str(next(iter(resolve(item)), "")) for item in objects]
     return (
         explained(types, [frozenset(name for name, value in item.items() if is_present(value)) for item in objects])
-        >= MIN_EXPLAINED
+        >= least
     )
 
 
-def _read_parts(parts: Parts, objects: Sequence[dict[str, JsonValue]]) -> Parts:
+def _refers(profiles: dict[str, PathProfile], items: Sequence[dict[str, JsonValue]]) -> bool:
+    """Return whether all parts of a type carry an id, each its own: that of the call which they answer."""
+    return any(
+        path.count("/") == 1
+        and profile.values >= 0.95 * len(items)
+        and profile.identifier_share >= 0.95
+        and profile.distinct_share >= 0.9
+        and profile.mean_chars >= MIN_ID_CHARS
+        for path, profile in profiles.items()
+    )
+
+
+def _read_parts(parts: Parts, objects: Sequence[dict[str, JsonValue]], *, heard: bool) -> Parts:
     resolve = compile_pointer(parts.key, 1)
     by_type: dict[str, list[dict[str, JsonValue]]] = {}
     for item in objects:
@@ -131,6 +153,7 @@ def _read_parts(parts: Parts, objects: Sequence[dict[str, JsonValue]]) -> Parts:
         items = by_type[name]
         profiles = _profile(items)
         answers = matches(name, RESULT_KEYS) and "text" not in words_of(name)
+        answers = answers or (heard and not matches(name, PART_VALUES) and _refers(profiles, items))
         calls = None if answers else find_calls(profiles, frozenset({parts.key}), items)
         role = _role(name, answers, calls)
         if calls is not None:

@@ -22,6 +22,7 @@ from induction.adapters.identity import (
 )
 from induction.adapters.leakage import OutcomeOf, find_leaks, mask_leaks
 from induction.adapters.lists import find_event_lists, split_at_run
+from induction.adapters.markers import find_markers
 from induction.adapters.profiles import profile_events
 from induction.adapters.sampling import deal_runs, sample_documents
 from induction.adapters.textlogs import infer_text_event
@@ -70,7 +71,7 @@ def propose_adapter(
     Raises UnreadableRawError if nothing can be read, NoRunsError if what is read shows no runs with steps.
     """
     documents, faults = sample_documents(raw, seed=seed, on_file=on_file)
-    container = _main_container(documents)
+    container = main_container(documents)
     documents = [document for document in documents if document.container == container]
     name = _name(raw)
     draft, notes = _propose_text(documents, name) if container == "text" else _propose_structured(documents, name, seed)
@@ -88,8 +89,11 @@ def propose_adapter(
     return Proposal(spec, evidence, tuple(leak.describe() for leak in leaks), held_out, documents)
 
 
-def _main_container(documents: Sequence[Document]) -> Container:
+def main_container(documents: Sequence[Document]) -> Container:
+    """Return what most documents are. Texts without markers, such as a licence or settings, count only alone."""
     counts = Counter(document.container for document in documents)
+    if len(counts) > 1 and find_markers([one.text for one in documents if one.container == "text"]) is None:
+        counts.pop("text", None)
     return max(counts, key=lambda container: (counts[container], container))
 
 
@@ -135,6 +139,7 @@ def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> 
         decode=reading.decode,
         otherwise=read_by_names(kinds_are_told=reading.kinds_are_told) if source.container != "otlp" else Fields(),
         unfold=reading.unfold,
+        tags=reading.tags,
     )
     return AdapterSpec(name=name, source=source, event=event, status=status), notes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from induction.adapters.calls import CallPaths, echoes
@@ -55,11 +55,12 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
         return
     shared = _shared_words(kinds)
     owners = {id(event): number for number, kind in enumerate(kinds) for event in kind.events}
-    echoed = _echo_shares(kinds, runs, owners)
+    echoed, renamed = _echo_shares(kinds, runs, owners)
+    renamed = [max(one, other) for one, other in zip(renamed, _named_shares(kinds, runs, owners), strict=True)]
     linked = _link_shares(kinds, runs, owners)
     for number, kind in enumerate(kinds):
         kind.told = _without_words(telling_value(kind.value or ""), shared)
-        kind.role, kind.reason = _role_of(kind, echoed[number], linked[number])
+        kind.role, kind.reason = _role_of(kind, echoed[number], linked[number], renamed[number])
     if any(kind.role == "act" and kind.calls is not None for kind in kinds):
         for number, share in _wrapping_shares(kinds, runs, owners).items():
             if share >= 0.8:
@@ -68,12 +69,14 @@ def assign_roles(kinds: list[Kind], runs: Runs) -> None:
         _guess_agent(kinds, runs, owners)
 
 
-def _role_of(kind: Kind, echoed: float, linked: float) -> tuple[str, str]:
+def _role_of(kind: Kind, echoed: float, linked: float, renamed: float) -> tuple[str, str]:
     """Return the role of a kind and why: calls, their echoes and ids first, names then."""
     if kind.speaker:
         return kind.speaker, "a name beside the message says who speaks"
     if kind.calls is not None and (echoed >= 0.7 or linked >= 0.7):
         return "answer", "names calls made before"
+    if renamed >= 0.9 and not matches(kind.told, AGENT_VALUES):
+        return "answer", "names the calls made right before"
     if kind.calls is not None and not matches(kind.told, OTHER_VALUES):
         return "act", f"calls tools at {kind.calls.name}"
     if linked >= 0.7:
@@ -130,10 +133,13 @@ def _guess_agent(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> None:
         best.role, best.reason = "act", "speaks most and seldom opens a run"
 
 
-def _echo_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:
-    """Return for each kind the share of its calls that another kind made earlier in the run."""
-    made, echoed = [0] * len(kinds), [0] * len(kinds)
+def _echo_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> tuple[list[float], list[float]]:
+    """Return for each kind the share of its calls that another kind made earlier in the run; and of those that name
+    just what another kind called last, whatever stands beside the names.
+    """
+    made, echoed, renamed = [0] * len(kinds), [0] * len(kinds), [0] * len(kinds)
     for run in runs:
+        last: tuple[int, list[str]] = (-1, [])
         earlier: dict[int, list[tuple[str, JsonValue]]] = {}
         for event in run:
             number = owners.get(id(event))
@@ -144,7 +150,44 @@ def _echo_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[
             made[number] += 1
             echoed[number] += echoes(calls, others)
             earlier.setdefault(number, []).extend(calls)
-    return [done / count if count else 0.0 for done, count in zip(echoed, made, strict=True)]
+            names = sorted(name for name, _ in calls)
+            renamed[number] += last[0] != number and last[1] == names
+            last = (number, names)
+    shares = [[n / count if count else 0.0 for n, count in zip(one, made, strict=True)] for one in (echoed, renamed)]
+    return shares[0], shares[1]
+
+
+def _named_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:
+    """Return for each kind that calls nothing the share of its raw steps with names that are just those of the calls
+    right before, of the raw steps that have such names.
+    """
+    paths = [_name_paths(kind) if kind.calls is None else {} for kind in kinds]
+    seen: Counter[tuple[int, str]] = Counter()
+    same: Counter[tuple[int, str]] = Counter()
+    for run in runs if any(paths) and any(kind.calls is not None for kind in kinds) else ():
+        last: list[str] = []
+        for event in run:
+            number = owners.get(id(event))
+            calls = kinds[number].calls if number is not None else None
+            if number is None or calls is not None:
+                last = sorted(name for name, _ in calls.read(event)) if calls is not None else last
+                continue
+            for path, resolve in paths[number].items():
+                names = sorted(str(name) for name in resolve(event))
+                seen[number, path] += bool(names)
+                same[number, path] += bool(names) and names == last
+    return [
+        max((same[n, p] / seen[n, p] for p in paths[n] if seen[n, p] >= 0.5 * len(kind.events)), default=0.0)
+        for n, kind in enumerate(kinds)
+    ]
+
+
+def _name_paths(kind: Kind) -> dict[str, Callable[[JsonValue], list[JsonValue]]]:
+    return {
+        path: compile_pointer(path, 64)
+        for path, profile in kind.profiles.items()
+        if profile.texts == profile.values and profile.identifier_share >= 0.9 and 1 < len(profile.distinct) <= 100
+    }
 
 
 def _link_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:

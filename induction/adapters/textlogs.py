@@ -32,7 +32,9 @@ def infer_text_event(texts: Sequence[str]) -> tuple[Event, list[str]] | None:
     markers = find_markers(texts)
     if markers is None:
         return None
-    blocks = Blocks(opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line, then=markers.then)
+    blocks = Blocks(
+        opens=markers.opens, ends_at_blank_line=markers.ends_at_blank_line, then=markers.then, timed=markers.timed
+    )
     sections = _collect_sections(texts, blocks)
     templates = {key: found for key, values in sections.items() if key and (found := find_template(values)) is not None}
     roles = _assign_roles(markers, sections, templates, texts)

@@ -63,7 +63,20 @@ SHOWN_KEYS = frozenset(
 """What the agent was given to look at, rather than what it says."""
 PLAN_KEYS = frozenset({"plan", "facts"})
 RESULT_KEYS = frozenset(
-    {"observation", "result", "results", "output", "outputs", "response", "stdout", "stderr", "return", "obs", "answer"}
+    {
+        "observation",
+        "result",
+        "results",
+        "output",
+        "outputs",
+        "response",
+        "stdout",
+        "stderr",
+        "return",
+        "obs",
+        "answer",
+        "feedback",
+    }
 )
 ERROR_KEYS = frozenset({"error", "errors", "exception", "stderr", "failed", "failure"})
 EXIT_CODE_KEYS = frozenset({"returncode", "exitcode", "exit", "code"})
@@ -91,13 +104,15 @@ OUTCOME_KEYS = (
 )  # fmt: skip
 METADATA_KEYS = frozenset({"id", "model", "name", "agent", "requestor", "call", "span"})
 TIME_KEYS = frozenset({"timestamp", "time", "ts", "date", "datetime", "created", "nano"})
-ACT_MARKERS = frozenset({"action", "act", "tool", "call", "command", "execute", "run", "invoke"})
+ACT_MARKERS = frozenset(
+    {"action", "act", "tool", "call", "command", "execute", "run", "invoke", "exec", "cmd", "bash", "shell", "stdin"}
+)
 THOUGHT_MARKERS = frozenset({"thought", "think", "reasoning", "plan", "rationale"})
 SPEECH_MARKERS = frozenset(
     {"agent", "assistant", "ai", "reply", "say", "speak", "final", "answer", "finish", "bot", "respond"}
 )
 RESULT_MARKERS = frozenset(
-    {"observation", "result", "output", "response", "obs", "return", "tool_result", "measurement"}
+    {"observation", "result", "output", "response", "obs", "return", "tool_result", "measurement", "stdout", "stderr"}
 )
 ERROR_WORDS = (
     "error",

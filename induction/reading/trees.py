@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ MAX_DEPTH = 64
 MIN_LIKENESS = 0.6
 MIN_NESTED = 3
 MAX_TIME = 1e300
+MIN_EPOCH = 1e9
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]|\d{10,19}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ def _count_nested(
 ) -> None:
     """Count under each pointer the children that have children's lists of their own.
 
-    A root is the document, an object in it outside of lists, or an item of a list: a nested thing that an event
-    merely holds under a key, such as a page, is no tree of events.
+    A root is the document, an object in it outside of lists, an item of a list, or what tells its time: another
+    nested thing that an event merely holds under a key, such as a page, is no tree of events.
     """
     budget[0] -= 1
     if budget[0] <= 0 or depth > MAX_DEPTH:
@@ -101,11 +104,20 @@ def _count_nested(
         for item in value:
             _count_nested(item, found, budget, depth + 1, in_lists=in_lists + 1, is_item=True)
     elif isinstance(value, dict):
-        for keys, items in _inner_lists(value) if is_item or not in_lists else ():
+        for keys, items in _inner_lists(value) if is_item or not in_lists or _is_dated(value) else ():
             if all(_is_like(value, item) for item in items):
                 found[join_pointer(keys)] += sum(_list_at(item, keys) is not None for item in items)
         for item in value.values():
             _count_nested(item, found, budget, depth + 1, in_lists=in_lists, is_item=False)
+
+
+def _is_dated(value: dict[str, Any]) -> bool:
+    """Return whether an object says when it was: a text that begins with a date, or seconds or more since 1970."""
+    return any(
+        (isinstance(item, str) and _DATE.match(item) is not None)
+        or (isinstance(item, int | float) and not isinstance(item, bool) and MIN_EPOCH < item < MAX_TIME)
+        for item in value.values()
+    )
 
 
 def _inner_lists(value: dict[str, Any]) -> list[tuple[tuple[str, ...], list[JsonValue]]]:

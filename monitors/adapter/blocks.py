@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from monitors.adapter.spec import Blocks
-from monitors.adapter.terminal import strip_terminal
+from monitors.adapter.terminal import strip_clock, strip_terminal
+
+BARS = ":|│┃▸▶»→❯"
+RULES = "==--**##~~__━━──══"
+"""Two of one of these before a heading draw a line on both sides of it."""
 
 
 def split_blocks(text: str, blocks: Blocks) -> list[str]:
@@ -11,11 +15,11 @@ def split_blocks(text: str, blocks: Blocks) -> list[str]:
 
     Text before the first block is a raw step of its own where it is not blank. What follows a blank line inside a
     block, where the spec says so, stays out of the block. A literal that leads another shares its block with it.
-    Terminal codes are left out, here and in the sections of a block.
+    Terminal codes are left out, here and in the sections of a block, and so are the times of timed lines.
     """
     found: list[list[str]] = []
     may_follow: tuple[str, ...] = ()
-    for line in strip_terminal(text).splitlines():
+    for line in lines_of(text, blocks):
         opens = line.startswith(blocks.opens)
         if not found or (opens and not (may_follow and line.startswith(may_follow))):
             found.append([])
@@ -24,6 +28,12 @@ def split_blocks(text: str, blocks: Blocks) -> list[str]:
         found[-1].append(line)
     kept = ["\n".join(_until_blank_line(lines, blocks) if blocks.ends_at_blank_line else lines) for lines in found]
     return [block for block in kept if block.strip()]
+
+
+def lines_of(text: str, blocks: Blocks) -> list[str]:
+    """Return the lines of a text as its blocks are found in them."""
+    lines = strip_terminal(text).splitlines()
+    return [strip_clock(line) for line in lines] if blocks.timed else lines
 
 
 def read_block(text: str, blocks: Blocks) -> dict[str, str]:
@@ -38,7 +48,7 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
     ended = False
     first: str | None = None
     opens, ends_at_blank_line = blocks.opens, blocks.ends_at_blank_line
-    for line in strip_terminal(text).splitlines():
+    for line in lines_of(text, blocks):
         if line.startswith(opens):
             opener = next(literal for literal in opens if line.startswith(literal))
             key = section_key(opener)
@@ -65,6 +75,8 @@ def read_block(text: str, blocks: Blocks) -> dict[str, str]:
 
 def _after_number(opener: str, rest: str) -> str:
     """The number between a literal and its colon counts blocks and says nothing: `Thought 3: I look`."""
+    if opener[:2] in RULES and not rest.strip(f" 0123456789{RULES}"):
+        return ""
     if not opener.rstrip()[-1:].isalnum() or not rest[:1].isdigit():
         return rest
     tail = rest.lstrip("0123456789").lstrip(")]>*")
@@ -72,10 +84,10 @@ def _after_number(opener: str, rest: str) -> str:
 
 
 def section_key(literal: str) -> str:
-    """Return the key under which a literal's section stands: the literal without trailing colon and
+    """Return the key under which a literal's section stands: the literal without trailing colon or bar and
     surrounding spaces.
     """
-    return literal.strip().removesuffix(":").strip()
+    return literal.strip().rstrip(BARS).strip() or literal.strip()
 
 
 def _until_blank_line(lines: list[str], blocks: Blocks) -> list[str]:

@@ -14,6 +14,7 @@ from monitors.adapter.blocks import read_block
 from monitors.adapter.bounded import Bounds
 from monitors.adapter.pointers import compile_conditions, compile_pointer, is_present, iter_items, split_pointer
 from monitors.adapter.spec import AdapterSpec, Case, Cut, Fields, Limits, Selector
+from monitors.adapter.tags import with_tags
 from monitors.adapter.template import match_template, parse_template
 from monitors.adapter.unfolding import unfold
 from monitors.stepview import JsonValue, StepView, to_text
@@ -68,6 +69,7 @@ class Adapter:
         self._blocks = spec.event.blocks
         self._decode = tuple(split_pointer(pointer) for pointer in spec.event.decode)
         self._unfold = tuple(split_pointer(pointer) for pointer in spec.event.unfold)
+        self._tags = tuple((split_pointer(pointer), tags) for pointer, tags in spec.event.tags.items() if pointer)
         self._cases = tuple(_compile_case(case, limits) for case in spec.event.cases)
         self._otherwise = _compile_fields(spec.event.otherwise, limits)
         self._errors = tuple(compile_conditions(spec.status.error_if, limits.max_items))
@@ -122,6 +124,8 @@ class Adapter:
             raw_step = _decode_at(raw_step, segments, DECODED_TEXTS * self._limits.max_text_chars)
         for segments in self._unfold:
             raw_step = _unfold_at(raw_step, segments)
+        for segments, tags in self._tags:
+            raw_step = with_tags(raw_step, segments, tags, self._limits.max_text_chars)
         return raw_step
 
     def _read(self, step: JsonValue, fields: _CompiledFields, acts: bool, bounds: Bounds) -> StepView:

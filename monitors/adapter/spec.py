@@ -105,6 +105,9 @@ class Blocks(_Part):
 
     opens: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     ends_at_blank_line: bool = Field(False, description="What follows a blank line inside a block belongs to no step.")
+    timed: bool = Field(
+        False, description="Lines may begin with a time, and a logger's level after it: both are passed over."
+    )
     leads: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
         description="A literal and those that may go on with its block: a thought and its action are one raw step.",
@@ -195,6 +198,12 @@ class Event(_Part):
         (),
         description="Objects whose keys are paths, such as a.0.b, become nested objects and lists before anything is "
         "read.",
+    )
+    tags: dict[Pointer, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Strings and the tags in them between which calls are written: `<call>{...}</call>`, or, as ```, "
+        "fenced blocks. What they hold stands, by tag and as lists, beside the string under its key with ' tags' "
+        "after it.",
     )
     time: Pointer | None = None
     cases: tuple[Case, ...] = Field(min_length=1)

@@ -22,6 +22,21 @@ _ODD = "\x1b\r\x08"
 _ODD_BEYOND_ASCII = "\x9b\x9d\x90\x98\x9e\x9f"
 
 
+_CLOCK = re.compile(
+    r"[ \t]{0,4}[\[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
+    r"(?:Z|[+-]\d\d:?\d\d)?[\])]?[ \t|:-]{1,8}"
+    # What a logger writes after the time: its name, and the level.
+    r"(?:(?:[A-Za-z_][\w.]{0,60}[ \t]?[-:|][ \t]?)?\[?(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL)\]?"
+    r"[ \t]{0,8}(?:[|:-][ \t]{0,4}|(?<=\])))?"
+)
+
+
+def strip_clock(line: str) -> str:
+    """Return a line without the time, and the logger's level after it, that it may begin with."""
+    found = _CLOCK.match(line)
+    return line if found is None else line[found.end() :]
+
+
 def strip_terminal(text: str) -> str:
     """Return the text without ANSI escape sequences.
 

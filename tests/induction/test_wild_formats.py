@@ -10,13 +10,13 @@ import pytest
 from induction.adapters.inducing import Induction, induce_adapter
 from induction.adapters.invariance import changed_views
 from induction.reading import read_runs
-from tests.induction.wild.formats import HELD, SEEN
+from tests.induction.wild.formats import HELD, SEEN, VENDORS
 from tests.induction.wild.judging import Runs, judge
 
 RUNS = 40
 # Not read well enough yet: what a chain prints after its last answer stays in it; what a cell printed is left out.
 SHORT = {"action inputs", "notebooks"}
-FORMATS = SEEN | {name: write for name, write in HELD.items() if name not in SHORT}
+FORMATS = SEEN | VENDORS | {name: write for name, write in HELD.items() if name not in SHORT}
 
 
 @pytest.fixture(scope="module", params=sorted(FORMATS))

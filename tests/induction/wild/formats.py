@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.induction.wild import browsing, clinics, coding, engineering, episodes, reasoning, spans, terminals
+from tests.induction.wild import browsing, clinics, coding, engineering, episodes, reasoning, spans, terminals, vendors
 from tests.induction.wild.judging import Runs
 
 Write = Callable[[Path, random.Random, int], Runs]
@@ -23,6 +23,7 @@ SEEN: dict[str, Write] = {
     "numbered thoughts": reasoning.write_numbered_thoughts,
     "rooms": reasoning.write_rooms,
 }
+VENDORS: dict[str, Write] = vendors.FORMATS
 HELD: dict[str, Write] = {
     "rollouts": coding.write_rollouts,
     "event streams": engineering.write_event_streams,
