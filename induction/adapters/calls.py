@@ -34,6 +34,7 @@ MAX_SHOWN = 400
 MIN_ENTRIES = 5
 MAX_FLAT_CHARS = 60
 MAX_BESIDE = 4
+MANY_VALUES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,10 @@ def _pair_alone(
     args = profiles[beside[0]]
     if len(profile.distinct) < 2 or args.texts + args.kinds["dict"] + args.kinds["list"] < 0.5 * args.values:
         return None
-    varied = len(args.distinct) >= 0.5 * args.values and len(args.distinct) > 4 * len(profile.distinct)
+    # Of many runs the values repeat: beyond some of them the share says how many runs there are.
+    varied = len(args.distinct) >= 0.5 * min(args.values, MANY_VALUES) and len(args.distinct) > 4 * len(
+        profile.distinct
+    )
     objects = args.kinds["dict"] + args.json_texts
     share = 0.1 * profile.events / max(1, events)
     return (

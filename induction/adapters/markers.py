@@ -33,7 +33,7 @@ _PLACE = r"[^\s$#%>]{0,60}"
 _WHERE = rf"(?:\([\w .-]{{1,40}}\) ?)?[\w.+-]+@[\w.-]+[: ]{_PLACE} ?|\[[\w.+-]+@[\w.-]+ {_PLACE}\]|[~/]{_PLACE} ?"
 _PROMPT = re.compile(rf"(?:{_WHERE})[$%#>] |[$❯] ")
 MAX_PROMPTS = 12
-MIN_TIMED = 5
+MIN_TIMED = 4
 MarkerOf = Callable[[str], str | None]
 PRINTED = "printed"
 MARKER_WORDS = ACT_MARKERS | THOUGHT_MARKERS | SPEECH_MARKERS | RESULT_MARKERS | OTHER_VALUES
@@ -53,27 +53,27 @@ class Markers:
 def find_markers(texts: Sequence[str]) -> Markers | None:
     """Return the markers of logs of one format, or None where no line start comes regularly.
 
-    Where lines begin with a time it is passed over; and signs and bars mark blocks where no plain marker does.
+    Where lines begin with a time, which is passed over, only such lines open blocks; and signs and bars mark blocks
+    where no plain marker does.
     """
-    found = _find_plain(texts, marker_of)
-    if found is not None:
-        return found
-    for marker in (marker_of, _wide_marker_of):
-        for timed in (False, True) if _are_timed(texts) else (False,):
-            bare = [_without_clock(text) for text in texts] if timed else texts
-            found = _find_plain(bare, marker) if timed or marker is not marker_of else None
-            if found is not None:
-                return replace(found, timed=timed)
-    return None
+    if _are_timed(texts):
+        bare = [_clocked_lines(text) for text in texts]
+        found = _find_plain(bare, marker_of) or _find_plain(bare, _wide_marker_of)
+        if found is not None:
+            return replace(found, timed=True)
+    return _find_plain(texts, marker_of) or _find_plain(texts, _wide_marker_of)
 
 
 def _are_timed(texts: Sequence[str]) -> bool:
-    lines = [line for text in texts for line in text.splitlines()[:200]]
-    return sum(strip_clock(line) != line for line in lines) >= max(MIN_TIMED, 0.02 * len(lines))
+    """Return whether lines of nearly all texts begin with a time."""
+    timed = [sum(strip_clock(line) != line for line in text.splitlines()[:200]) >= MIN_TIMED for text in texts]
+    return sum(timed) >= 0.9 * len(texts)
 
 
-def _without_clock(text: str) -> str:
-    return "\n".join(strip_clock(line) for line in text.splitlines())
+def _clocked_lines(text: str) -> str:
+    """Lines without their times; the others can open no block, and are marked so."""
+    lines = [(line, strip_clock(line)) for line in text.splitlines()]
+    return "\n".join(bare if bare != line or not line.strip() else f"\0{line}" for line, bare in lines)
 
 
 def _find_plain(texts: Sequence[str], marker_of: MarkerOf) -> Markers | None:

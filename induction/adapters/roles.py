@@ -158,24 +158,25 @@ def _echo_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> tuple
 
 
 def _named_shares(kinds: list[Kind], runs: Runs, owners: dict[int, int]) -> list[float]:
-    """Return for each kind that calls nothing the share of its raw steps with names that are just those of the calls
+    """Return for each kind the share of its raw steps with names that are just those of the calls of another kind
     right before, of the raw steps that have such names.
     """
-    paths = [_name_paths(kind) if kind.calls is None else {} for kind in kinds]
+    paths = [_name_paths(kind) for kind in kinds]
     seen: Counter[tuple[int, str]] = Counter()
     same: Counter[tuple[int, str]] = Counter()
-    for run in runs if any(paths) and any(kind.calls is not None for kind in kinds) else ():
-        last: list[str] = []
+    for run in runs if any(kind.calls is not None for kind in kinds) else ():
+        last: tuple[int, list[str]] = (-1, [])
         for event in run:
             number = owners.get(id(event))
-            calls = kinds[number].calls if number is not None else None
-            if number is None or calls is not None:
-                last = sorted(name for name, _ in calls.read(event)) if calls is not None else last
+            if number is None:
                 continue
             for path, resolve in paths[number].items():
                 names = sorted(str(name) for name in resolve(event))
                 seen[number, path] += bool(names)
-                same[number, path] += bool(names) and names == last
+                same[number, path] += bool(names) and last[0] != number and names == last[1]
+            calls = kinds[number].calls
+            if calls is not None:
+                last = (number, sorted(name for name, _ in calls.read(event)))
     return [
         max((same[n, p] / seen[n, p] for p in paths[n] if seen[n, p] >= 0.5 * len(kind.events)), default=0.0)
         for n, kind in enumerate(kinds)
