@@ -184,9 +184,8 @@ def _pair_alone(
     if len(profile.distinct) < 2 or args.texts + args.kinds["dict"] + args.kinds["list"] < 0.5 * args.values:
         return None
     # Of many runs the values repeat: beyond some of them the share says how many runs there are.
-    varied = len(args.distinct) >= 0.5 * min(args.values, MANY_VALUES) and len(args.distinct) > 4 * len(
-        profile.distinct
-    )
+    distinct = len(args.distinct)
+    varied = distinct >= 0.5 * min(args.values, MANY_VALUES) and distinct > 4 * len(profile.distinct)
     objects = args.kinds["dict"] + args.json_texts
     share = 0.1 * profile.events / max(1, events)
     return (
