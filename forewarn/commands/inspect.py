@@ -32,6 +32,7 @@ def inspect(
         content = {
             "monitor_id": read_monitor_id(bundle),
             **manifest.summary(),
+            "promises": manifest.promises(),
             "adapter": orjson.loads(spec.to_json()),
             "examples": [{"raw_step": example, "view": adapter.view(example)[0].to_dict()} for example in examples],
         }

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from monitors.bundle import Manifest
+from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
     from induction.learning.training import EpochReport
@@ -75,7 +76,8 @@ def file_progress(console: Console, label: str) -> Iterator[Callable[[int, int],
 def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
     """Print what a bundle is and promises."""
     if as_json:
-        print(orjson.dumps({"bundle": str(folder), **manifest.summary()}, option=orjson.OPT_INDENT_2).decode())
+        content = {"bundle": str(folder), **manifest.summary(), "promises": manifest.promises()}
+        print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
         return
     calibration, training = manifest.calibration, manifest.training
     low, high = manifest.realised_range
@@ -98,3 +100,24 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         ("horizon", f"{manifest.horizon} turns"),
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
+    print_promises(console, manifest)
+
+
+def print_promises(console: Console, manifest: Manifest) -> None:
+    """Print the threshold at each rate that the bundle might have promised, or how many runs that would need."""
+    calibration = manifest.calibration
+    n = len(calibration.success_maxima)
+    finest = finest_alpha(n, manifest.confidence)
+    console.print(
+        f"[bold]{'promises':<15}[/]n = {n} successful runs, {calibration.tasks} tasks; "
+        f"finest alpha supported {finest:.3g}"
+    )
+    console.print("  [dim]alpha  threshold  realised in 90 % of calibrations[/]")
+    for one in manifest.promises():
+        low, high = one.realised_range
+        kept = (
+            f"never alerts: needs n >= {one.needs}"
+            if one.threshold is None
+            else (f"{one.threshold:>9.3f}  {low:.3f} to {high:.3f}")
+        )
+        console.print(f"  {one.alpha:<5g}  {kept}{'  <- this bundle' if one.alpha == manifest.alpha else ''}")

@@ -16,7 +16,7 @@ from induction.evaluation.alerting import ALPHAS, Figures
 from induction.evaluation.metrics import draw_tasks, measure, measure_draws, to_interval
 from induction.evaluation.promise import promise_figures
 from induction.evaluation.sample import Sample
-from induction.learning.calibrating import realised_range
+from monitors.conformal import realised_range
 
 Row = dict[str, Any]
 

@@ -19,10 +19,10 @@ from induction.evaluation.sample import (
     to_sample,
     to_step_index,
 )
-from induction.learning.calibrating import realised_range
 from induction.learning.labelled import LabelledCorpus, LabelledRun
 from induction.learning.scoring import ScoredRun, score_runs
 from monitors.bundle.manifest import digest_task
+from monitors.conformal import realised_range
 from monitors.monitor import Monitor
 
 

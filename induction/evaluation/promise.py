@@ -8,8 +8,7 @@ import numpy as np
 
 from induction.evaluation.alerting import ALPHAS
 from induction.evaluation.sample import Sample
-from induction.learning.calibrating import realised_range
-from monitors.conformal import conformal_rank
+from monitors.conformal import conformal_rank, realised_range
 
 SPLITS = 500
 

@@ -4,7 +4,6 @@ not at all.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from induction.learning.calibrating import IDENTITY, calibrate, confident_alpha, realised_range
+from induction.learning.calibrating import IDENTITY, calibrate
 from induction.learning.export import check_parity, export_graph
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.presets.default import DefaultRecipe
@@ -26,7 +25,7 @@ from monitors.adapter import compile_adapter
 from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import digest_task
-from monitors.conformal import conformal_threshold
+from monitors.conformal import finest_alpha, promise
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
@@ -128,10 +127,7 @@ def _describe(
     scored: list[ScoredRun],
     calibration: CalibrationRecord,
 ) -> Manifest:
-    n = len(calibration.success_maxima)
-    alpha = confident_alpha(n, settings.alpha, settings.confidence)
-    threshold = conformal_threshold(calibration.success_maxima, alpha)
-    alerts = math.isfinite(threshold)
+    kept = promise(calibration.success_maxima, settings.alpha, settings.confidence)
     tasks = learned.tasks | {run.task for run in scored}
     return _blank_manifest(settings, calibration).model_copy(
         update={
@@ -139,10 +135,10 @@ def _describe(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "forewarn": version("forewarn"),
             "confidence": settings.confidence,
-            "threshold": threshold if alerts else None,
-            "release": threshold - settings.release_margin if alerts else None,
-            "finest_alpha": 1.0 / (n + 1),
-            "realised_range": realised_range(n, alpha),
+            "threshold": kept.threshold,
+            "release": None if kept.threshold is None else kept.threshold - settings.release_margin,
+            "finest_alpha": finest_alpha(len(calibration.success_maxima), settings.confidence),
+            "realised_range": kept.realised_range,
             "min_turns": settings.min_turns,
             "n_symbols": learned.network.n_symbols,
             "featuriser": learned.featuriser.kind,

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.stats import beta
 
 from induction.errors import TooFewRunsError
 from induction.learning.scoring import ScoredRun
 from monitors.bundle import CalibrationRecord
 from monitors.calibration import PlattMap
-from monitors.conformal import conformal_rank
 
 IDENTITY = PlattMap(slope=1.0, intercept=0.0)
 
@@ -49,32 +47,6 @@ def calibrate(runs: Sequence[ScoredRun], horizon: int) -> CalibrationRecord:
 def risk_labels(run: ScoredRun, horizon: int) -> NDArray[np.float64]:
     """Return y [S]: 1 if and only if the run fails and T - t <= h, in turns."""
     return ((run.last_turn - run.turns <= horizon) & (not run.success)).astype(np.float64)
-
-
-def confident_alpha(n: int, alpha: float, confidence: float | None) -> float:
-    """Return the rate to promise on average so that `alpha` is kept in a share `confidence` of calibrations; `alpha`
-    itself for None.
-
-    The realised rate of the k-th smallest of n maxima is Beta(n + 1 - k, k) (Vovk 2012).
-    """
-    if confidence is None:
-        return alpha
-    for rank in range(conformal_rank(n, alpha), n + 1):
-        if beta.cdf(alpha, n + 1 - rank, rank) >= confidence:
-            return (n + 1 - rank) / (n + 1)
-    return 0.5 / (n + 1)
-
-
-def realised_range(n: int, alpha: float, level: float = 0.9) -> tuple[float, float]:
-    """Return the central range of the realised false-alarm rate over calibration draws: Beta(n + 1 - k, k); (0, 0) if
-    nothing ever alerts.
-    """
-    rank = conformal_rank(n, alpha)
-    if rank > n:
-        return 0.0, 0.0
-    tail = (1.0 - level) / 2.0
-    low, high = beta.ppf([tail, 1.0 - tail], n + 1 - rank, rank)
-    return float(low), float(high)
 
 
 def _to_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from monitors.calibration import PlattMap
+from monitors.conformal import ALPHAS, Promise, promise
 
 FORMAT = 1
 
@@ -64,7 +65,7 @@ class Manifest(_Record):
     )
     release: float | None = Field(description="An episode ends at or below this.")
     finest_alpha: float = Field(
-        description="1 / (n + 1): the smallest promise that n successful calibration runs support."
+        description="The smallest promise that n successful calibration runs support: 1 / (n + 1) on average."
     )
     realised_range: tuple[float, float] = Field(
         description="90 % range of the realised false-alarm rate over calibration draws (Beta)."
@@ -81,6 +82,13 @@ class Manifest(_Record):
         description="Digests of the tasks used for training or calibration: never evaluate on them.",
     )
     files: dict[str, str] = Field(default_factory=dict, description="File name → SHA-256.")
+
+    def promises(self) -> list[Promise]:
+        """Return what the calibration runs support at each of `ALPHAS` and at `alpha`, ascending: with `confidence`,
+        as the bundle's own promise is meant.
+        """
+        maxima = self.calibration.success_maxima
+        return [promise(maxima, alpha, self.confidence) for alpha in sorted({*ALPHAS, self.alpha})]
 
     def summary(self) -> dict[str, Any]:
         """Return what a person or a program asks first, without the long lists."""

@@ -9,8 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mapie.regression import SplitConformalRegressor
+from scipy.stats import beta
+from sklearn.dummy import DummyRegressor
 
-from monitors.conformal import conformal_rank, conformal_threshold
+from monitors.conformal import (
+    ALPHAS,
+    confident_alpha,
+    conformal_rank,
+    conformal_threshold,
+    fewest_runs,
+    finest_alpha,
+    kept_share,
+    promise,
+    realised_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +75,115 @@ def test_ties_only_make_alerts_rarer() -> None:
         shares.append((rng.integers(0, 4, 200) > threshold).mean())
 
     assert np.mean(shares) <= 0.3
+
+
+@pytest.mark.parametrize("n", [21, 40, 57, 110, 250])
+def test_the_threshold_is_the_one_that_mapie_finds(n: int) -> None:
+    """MAPIE's upper bound around a prediction of 0 is the conformal quantile of |y|: of run maxima above 0, ours."""
+    maxima = np.random.default_rng(n).gamma(2.0, size=n)
+    nothing = np.zeros((n, 1))
+    zero = DummyRegressor(strategy="constant", constant=0.0).fit(nothing, maxima)
+    # MAPIE refuses rates for which n is within one of too small.
+    alphas = [alpha for alpha in ALPHAS if n > 1 / alpha]
+    regressor = SplitConformalRegressor(zero, confidence_level=[1 - alpha for alpha in alphas], prefit=True)
+    _, bounds = regressor.conformalize(nothing, maxima).predict_interval(nothing[:1])
+
+    assert alphas
+    assert bounds[0, 1] == pytest.approx([conformal_threshold(maxima.tolist(), alpha) for alpha in alphas], rel=1e-12)
+
+
+@given(st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40), st.integers(1, 60))
+def test_the_threshold_is_the_least_maximum_with_enough_runs_at_or_below_it(maxima: list[float], percent: int) -> None:
+    """The definition of the quantile by brute force, ties and all, with the new run counted among those above."""
+    n, share = len(maxima), 1 - Fraction(percent, 100)
+    enough = [one for one in maxima if sum(other <= one for other in maxima) >= share * (n + 1)]
+
+    assert conformal_threshold(maxima, percent / 100) == min(enough, default=math.inf)
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(40, 0.1), (110, 0.1), (60, 0.2)])
+def test_the_realised_rate_lies_in_its_stated_range_in_the_stated_share_of_calibrations(n: int, alpha: float) -> None:
+    rng = np.random.default_rng(n)
+    realised = np.array([1 - conformal_threshold(rng.random(n).tolist(), alpha) for _ in range(4_000)])
+
+    low, high = realised_range(n, alpha)
+
+    assert ((realised >= low) & (realised <= high)).mean() == pytest.approx(0.9, abs=0.02)
+    assert (realised < low).mean() == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_a_confident_promise_is_kept_in_the_stated_share_of_calibrations(confidence: float) -> None:
+    rng = np.random.default_rng(1)
+    n, alpha = 80, 0.1
+    stricter = confident_alpha(n, alpha, confidence)
+    realised = np.array([1 - conformal_threshold(rng.random(n).tolist(), stricter) for _ in range(4_000)])
+
+    assert stricter < alpha
+    assert (realised <= alpha).mean() >= confidence - 0.015
+
+
+@given(st.integers(0, 400), st.floats(0.01, 0.5), st.floats(0.5, 0.99))
+def test_a_confident_promise_takes_the_loosest_rank_that_keeps_it(n: int, alpha: float, confidence: float) -> None:
+    rank = conformal_rank(n, confident_alpha(n, alpha, confidence))
+
+    assert rank >= min(conformal_rank(n, alpha), n + 1)
+    if rank <= n:
+        assert beta.cdf(alpha, n + 1 - rank, rank) >= confidence - 1e-9
+    looser = rank - 1
+    if looser >= max(conformal_rank(n, alpha), 1):
+        assert beta.cdf(alpha, n + 1 - looser, looser) < confidence + 1e-9
+
+
+def test_without_a_confidence_the_promise_is_kept_on_average() -> None:
+    assert confident_alpha(50, 0.1, None) == 0.1
+
+
+def test_too_few_runs_give_no_range() -> None:
+    assert realised_range(5, 0.05) == (0.0, 0.0)
+    assert conformal_threshold([0.0] * 5, confident_alpha(5, 0.1, 0.9)) == math.inf
+
+
+@given(st.integers(1, 600), st.data())
+def test_the_share_of_calibrations_is_the_beta_distribution(n: int, data: st.DataObject) -> None:
+    rank = data.draw(st.integers(1, n))
+    rate = data.draw(st.floats(0.001, 0.999))
+
+    assert kept_share(n, rank, rate) == pytest.approx(beta.cdf(rate, n + 1 - rank, rank), abs=1e-10)
+
+
+@pytest.mark.parametrize("n", [9, 53, 110, 5_000])
+@pytest.mark.parametrize("alpha", [0.1, 0.2])
+def test_the_stated_range_holds_the_quantiles_of_the_beta_distribution(n: int, alpha: float) -> None:
+    rank = conformal_rank(n, alpha)
+
+    assert realised_range(n, alpha) == pytest.approx(beta.ppf([0.05, 0.95], n + 1 - rank, rank), abs=1e-10)
+
+
+@given(st.floats(0.005, 0.5), st.none() | st.floats(0.5, 0.99))
+def test_the_fewest_runs_are_the_fewest_that_alert(alpha: float, confidence: float | None) -> None:
+    n = fewest_runs(alpha, confidence)
+
+    assert promise([0.0] * n, alpha, confidence).threshold == 0.0
+    assert promise([0.0] * (n - 1), alpha, confidence).threshold is None
+
+
+@given(st.integers(1, 2_000), st.none() | st.floats(0.5, 0.99))
+def test_nothing_finer_than_the_finest_rate_is_supported(n: int, confidence: float | None) -> None:
+    finest = finest_alpha(n, confidence)
+
+    assert fewest_runs(finest * 1.001, confidence) <= n < fewest_runs(finest * 0.99, confidence)
+
+
+def test_a_promise_that_the_runs_cannot_support_says_how_many_would() -> None:
+    kept = promise([1.0] * 60, 0.01)
+
+    assert (kept.threshold, kept.needs, kept.realised_range) == (None, 99, (0.0, 0.0))
+
+
+def test_a_looser_promise_never_has_a_higher_threshold() -> None:
+    maxima = np.random.default_rng(5).normal(size=150).tolist()
+    thresholds = [promise(maxima, alpha).threshold for alpha in ALPHAS]
+
+    assert None not in thresholds
+    assert thresholds == sorted(thresholds, reverse=True)

@@ -6,14 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import beta
 
 from induction.errors import TooFewRunsError
-from induction.learning.calibrating import calibrate, confident_alpha, realised_range, risk_labels
+from induction.learning.calibrating import calibrate, risk_labels
 from induction.learning.scoring import ScoredRun
-from monitors.conformal import conformal_rank, conformal_threshold
 
 
 def scored(
@@ -110,46 +106,3 @@ def test_probabilities_of_exactly_zero_and_one_do_no_harm() -> None:
 def test_runs_of_one_outcome_alone_cannot_calibrate(successes: list[bool]) -> None:
     with pytest.raises(TooFewRunsError, match="both outcomes"):
         calibrate([scored(success, [1.0]) for success in successes], 3)
-
-
-@pytest.mark.parametrize(("n", "alpha"), [(40, 0.1), (110, 0.1), (60, 0.2)])
-def test_the_realised_rate_lies_in_its_stated_range_in_the_stated_share_of_calibrations(n: int, alpha: float) -> None:
-    rng = np.random.default_rng(n)
-    realised = np.array([1 - conformal_threshold(rng.random(n).tolist(), alpha) for _ in range(4_000)])
-
-    low, high = realised_range(n, alpha)
-
-    assert ((realised >= low) & (realised <= high)).mean() == pytest.approx(0.9, abs=0.02)
-    assert (realised < low).mean() == pytest.approx(0.05, abs=0.015)
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_a_confident_promise_is_kept_in_the_stated_share_of_calibrations(confidence: float) -> None:
-    rng = np.random.default_rng(1)
-    n, alpha = 80, 0.1
-    stricter = confident_alpha(n, alpha, confidence)
-    realised = np.array([1 - conformal_threshold(rng.random(n).tolist(), stricter) for _ in range(4_000)])
-
-    assert stricter < alpha
-    assert (realised <= alpha).mean() >= confidence - 0.015
-
-
-@given(st.integers(0, 400), st.floats(0.01, 0.5), st.floats(0.5, 0.99))
-def test_a_confident_promise_takes_the_loosest_rank_that_keeps_it(n: int, alpha: float, confidence: float) -> None:
-    rank = conformal_rank(n, confident_alpha(n, alpha, confidence))
-
-    assert rank >= min(conformal_rank(n, alpha), n + 1)
-    if rank <= n:
-        assert beta.cdf(alpha, n + 1 - rank, rank) >= confidence
-    looser = rank - 1
-    if looser >= max(conformal_rank(n, alpha), 1):
-        assert beta.cdf(alpha, n + 1 - looser, looser) < confidence
-
-
-def test_without_a_confidence_the_promise_is_kept_on_average() -> None:
-    assert confident_alpha(50, 0.1, None) == 0.1
-
-
-def test_too_few_runs_give_no_range() -> None:
-    assert realised_range(5, 0.05) == (0.0, 0.0)
-    assert conformal_threshold([0.0] * 5, confident_alpha(5, 0.1, 0.9)) == math.inf

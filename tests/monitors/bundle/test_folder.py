@@ -187,6 +187,19 @@ def test_a_summary_leaves_the_long_lists_out(manifest: Manifest) -> None:
     assert not {"tasks", "files"} & summary.keys()
 
 
+def test_a_manifest_states_its_promises_and_its_own_among_them(manifest: Manifest) -> None:
+    own = manifest.model_copy(update={"alpha": 0.07}).promises()
+
+    assert [one.alpha for one in manifest.promises()] == sorted({0.01, 0.05, 0.1, 0.2, manifest.alpha})
+    assert [one.alpha for one in own] == [0.01, 0.05, 0.07, 0.1, 0.2]
+
+
+def test_the_promise_of_a_manifest_is_that_of_its_threshold(manifest: Manifest) -> None:
+    (own,) = [one for one in manifest.promises() if one.alpha == manifest.alpha]
+
+    assert (own.threshold, own.realised_range) == (manifest.threshold, manifest.realised_range)
+
+
 def test_a_tasks_digest_is_pinned() -> None:
     assert digest_task("task-1") == "7afaa346b4bf92bf"
     assert len(digest_task("\ud800")) == 16
