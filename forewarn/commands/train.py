@@ -15,7 +15,7 @@ def train(
     outcomes: Annotated[
         Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
     ] = None,
-    preset: Annotated[str, typer.Option(help="How to learn; `forewarn benchmark` compares them.")] = "default",
+    preset: Annotated[str, typer.Option(help="How to learn; `forewarn benchmark` compares them.")] = "best",
     head: Annotated[str | None, typer.Option(help="Recurrence of the network; each preset has a usual one.")] = None,
     horizon: Annotated[int, typer.Option(min=0, max=100, help="h: the risk is about failing within h turns.")] = 3,
     alpha: Annotated[

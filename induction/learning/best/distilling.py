@@ -20,6 +20,8 @@ from induction.learning.best.teaching import Lessons, to_step_weights
 from induction.learning.best.texts import N_COLUMNS
 from induction.learning.training import EpochReport
 
+EPOCHS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -27,7 +29,7 @@ class Schedule:
 
     seed: int
     horizon: int = 3
-    epochs: int = 30
+    epochs: int = EPOCHS
     batch_size: int = 8
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2

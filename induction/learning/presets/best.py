@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from induction.learning.best.distilling import Schedule, distil
+from induction.learning.best.distilling import EPOCHS, Schedule, distil
 from induction.learning.best.stacking import fit_stack
 from induction.learning.best.steps import count_runs, to_steps
 from induction.learning.best.teaching import N_TREES, Lessons, ask_trees, read_texts, to_inner_folds
@@ -51,7 +51,7 @@ class BestRecipe:
                 ask_trees(steps, features, inner, settings.seed, horizon=settings.horizon, n_trees=self.n_trees),
             )
             progress.stage("Training the network")
-            schedule = Schedule(settings.seed, settings.horizon)
+            schedule = Schedule(settings.seed, settings.horizon, epochs=min(EPOCHS, settings.max_epochs))
             network = distil(steps, lessons, schedule, progress.epoch)
             fails = lessons.classes @ network.members[:, 1].numpy()
             logit = np.log(fails + 1e-3) - np.log(1.0 - fails + 1e-3)
