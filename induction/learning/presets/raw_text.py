@@ -34,24 +34,27 @@ class RawTextRecipe:
 
 
 def to_raw_text(spec: AdapterSpec) -> AdapterSpec:
-    """Return an adapter that shows whole raw steps as text.
+    """Return an adapter that knows nothing of fields: an agent's raw step is one `action` as it came, JSON and all; of
+    any other one, what the adapter shows of it is one `observation`. No status.
 
-    It keeps what the induced adapter knows of time (which raw step acts, and how often) and of leaks (its cuts),
-    and drops what it knows of fields: an agent's raw step is one `action`, any other one `observation`, no status.
+    It keeps what the induced adapter knows of time (which raw step acts, and how often) and of leaks. Raw steps that
+    answer are not shown as they came, since a cut leaves a stub of JSON, and an empty last answer its empty key: both
+    tell that the run is over (on tau2-airline and webshop the control's average precision rose by .03 with them).
     """
     whole = (Selector(path=""),)
     cases = tuple(
         case.model_copy(
-            update={"fields": Fields(action=whole, **_calls(case.fields)) if case.acts else Fields(observation=whole)}
+            update={"fields": Fields(action=whole, tool=case.fields.tool) if case.acts else _untyped(case.fields)}
         )
         for case in spec.event.cases
     )
-    literals = dict.fromkeys(cut.literal for cut in spec.cuts)
-    cuts = tuple(Cut(field=field, **{"from": literal}) for literal in literals for field in ("action", "observation"))
-    event: Event = spec.event.model_copy(update={"cases": cases, "otherwise": Fields(observation=whole)})
-    return spec.model_copy(update={"event": event, "cuts": cuts, "status": Status(), "name": f"{spec.name}, raw text"})
+    event: Event = spec.event.model_copy(update={"cases": cases, "otherwise": _untyped(spec.event.otherwise)})
+    cuts = [cut.model_copy(update={"field": "observation"}) for cut in spec.cuts if cut.field not in {"action", "args"}]
+    cuts += [Cut(field="action", **{"from": literal}) for literal in dict.fromkeys(cut.literal for cut in spec.cuts)]
+    return spec.model_copy(
+        update={"event": event, "cuts": tuple(cuts), "status": Status(), "name": f"{spec.name}, raw text"}
+    )
 
 
-def _calls(fields: Fields) -> dict[str, tuple[Selector, ...]]:
-    # Names of calls stay, since they say how many actions a raw step makes; they stand in the raw text anyway.
-    return {"tool": fields.tool}
+def _untyped(fields: Fields) -> Fields:
+    return Fields(observation=(*fields.observation, *fields.action, *fields.args, *fields.result))

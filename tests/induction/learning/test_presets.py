@@ -41,3 +41,18 @@ def test_raw_text_cuts_what_the_adapter_cuts() -> None:
 
     assert "0.7" not in view.observation
     assert "done" in view.observation
+
+
+def test_raw_text_shows_nothing_of_an_answer_that_holds_nothing_else_but_what_is_cut() -> None:
+    spec = parse_spec(RAW_SPEC).model_copy(update={"cuts": (Cut(field="result", **{"from": "SCORE"}),)})
+    view, _ = compile_adapter(find_recipe(RAW_TEXT).to_spec(spec)).view({"role": "tool", "content": "SCORE 0.7"})
+
+    assert view.observation == ""
+
+
+def test_raw_text_keeps_an_action_whose_answers_are_dropped_unless_they_start_with_known_words() -> None:
+    cut = Cut(field="result", whole=True, unless=("found",), **{"from": "SCORE"})
+    spec = parse_spec(RAW_SPEC).model_copy(update={"cuts": (cut,)})
+    view, _ = compile_adapter(find_recipe(RAW_TEXT).to_spec(spec)).view(CALLS)
+
+    assert orjson.loads(view.action) == CALLS
