@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from induction.learning.batches import RunBatch
+from induction.learning.gru import step_gru
 from induction.learning.step_network import StepNetwork
 from monitors.features.shape import N_SHAPE
 
@@ -83,7 +84,7 @@ class MonitorNetwork(StepNetwork):
         after_turn, _ = self.gru(turn_input)
         before_turn = functional.pad(after_turn, (0, 0, 1, 0))[:, : after_turn.shape[1]]
         before_step = torch.gather(before_turn, 1, batch.turn_of_step[..., None].expand(-1, -1, self.size.hidden))
-        state = self._cell(step_input, before_step)
+        state = step_gru(self.gru, step_input, before_step)
         return self._score(state, encoded, symbols, probabilities)
 
     def step(
@@ -102,7 +103,7 @@ class MonitorNetwork(StepNetwork):
         turn = (1.0 - opened) * turn + bag
         before = opened * last + (1.0 - opened) * before
         encoded, symbols, probabilities = self._encode(turn, shape, 0.25)
-        last = self._cell(torch.cat([encoded, probabilities], -1), before)
+        last = step_gru(self.gru, torch.cat([encoded, probabilities], -1), before)
         logits = self._score(last, encoded, symbols, probabilities)
         # Not argmax: ONNX Runtime's CUDA kernel of it ends at opset 11, and the step would leave the GPU for it.
         symbol = symbols.topk(1).indices[:, 0]
@@ -124,19 +125,6 @@ class MonitorNetwork(StepNetwork):
             noise = -torch.empty_like(symbols).exponential_().clamp_min(1e-10).log()
             return encoded, symbols, ((symbols + noise) / temperature).softmax(-1)
         return encoded, symbols, (symbols / temperature).softmax(-1)
-
-    def _cell(self, inputs: Tensor, before: Tensor) -> Tensor:
-        # torch.nn.GRU's own formula, written out so that single steps and the exported graph share the sequence's
-        # weights.
-        weight_input, weight_state, bias_input, bias_state = self.gru.all_weights[0]
-        from_input = functional.linear(inputs, weight_input, bias_input)
-        from_state = functional.linear(before, weight_state, bias_state)
-        input_reset, input_update, input_new = from_input.chunk(3, -1)
-        state_reset, state_update, state_new = from_state.chunk(3, -1)
-        reset = torch.sigmoid(input_reset + state_reset)
-        update = torch.sigmoid(input_update + state_update)
-        new = torch.tanh(input_new + reset * state_new)
-        return (1.0 - update) * new + update * before
 
     def _score(self, state: Tensor, encoded: Tensor, symbols: Tensor, probabilities: Tensor) -> Logits:
         logits = self.heads(self.dropout(torch.cat([state, encoded], -1)))

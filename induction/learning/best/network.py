@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from induction.learning.best.classes import N_CLASSES, to_members
+from induction.learning.gru import step_gru
 from induction.learning.step_network import StepNetwork
 
 MAX_CLASS_LOGIT = 15.0
@@ -122,7 +123,7 @@ class BestNetwork(StepNetwork):
         after_turn, _ = self.gru(at_ends)
         before_turn = functional.pad(after_turn, (0, 0, 1, 0))[:, : after_turn.shape[1]]
         before = torch.gather(before_turn, 1, places.turn_of_step[..., None].expand(-1, -1, hidden))
-        return self._score(encoded, self._cell(encoded, before), temperature)
+        return self._score(encoded, step_gru(self.gru, encoded, before), temperature)
 
     def step(
         self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
@@ -141,7 +142,7 @@ class BestNetwork(StepNetwork):
         text, text_features = self._take_text(text, bag, opened)
         before = opened * last + (1.0 - opened) * before
         encoded = self._encode(torch.cat([shape, text_features], -1))
-        last = self._cell(encoded, before)
+        last = step_gru(self.gru, encoded, before)
         outputs = self._score(encoded, last, 0.25)
         mean = text_features[:, 3 * n_text :]
         failure = self.stack[0] * outputs.failure + torch.matmul(mean, self.text_weight[:, None])[:, 0] + self.stack[1]
@@ -167,19 +168,6 @@ class BestNetwork(StepNetwork):
     def _encode(self, features: Tensor) -> Tensor:
         numbers = ((features - self.feature_mean) * self.feature_scale).clamp(-5.0, 5.0)
         return functional.gelu(self.encoder(self.dropout(numbers)))
-
-    def _cell(self, inputs: Tensor, before: Tensor) -> Tensor:
-        # torch.nn.GRU's own formula, written out so that single steps and the exported graph share the sequence's
-        # weights.
-        weight_input, weight_state, bias_input, bias_state = self.gru.all_weights[0]
-        from_input = functional.linear(inputs, weight_input, bias_input)
-        from_state = functional.linear(before, weight_state, bias_state)
-        input_reset, input_update, input_new = from_input.chunk(3, -1)
-        state_reset, state_update, state_new = from_state.chunk(3, -1)
-        reset = torch.sigmoid(input_reset + state_reset)
-        update = torch.sigmoid(input_update + state_update)
-        new = torch.tanh(input_new + reset * state_new)
-        return (1.0 - update) * new + update * before
 
     def _score(self, encoded: Tensor, state: Tensor, temperature: float) -> Outputs:
         classes = self.classes(self.dropout(torch.cat([state, encoded], -1)))
