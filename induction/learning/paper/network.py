@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,20 +69,20 @@ class TurnNetwork(StepNetwork):
         return logit, logit + 0.0 * shape[:, 0], scores.topk(1).indices[:, 0], after
 
 
-class TurnEncoder(nn.Module):
+class TurnEncoder(nn.Module, ABC):
     """Turns to the inputs of a head."""
 
     n_rows: int
     n_symbols: int
     temperature: float = 1.0
 
+    @abstractmethod
     def forward(self, batch: TurnBatch) -> tuple[Tensor, Tensor]:
         """Return inputs [N, n_in] and symbol probabilities [N, K] of all points."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return inputs [B, n_in] and symbol scores [B, K] of padded rows [B, L]."""
-        raise NotImplementedError
 
 
 class SymbolEncoder(TurnEncoder):
