@@ -11,7 +11,8 @@ import orjson
 
 from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.training import EpochReport, TrainingSettings
+from induction.learning.progress import NoProgress
+from induction.learning.training import TrainingSettings
 from monitors.adapter import AdapterSpec, parse_spec
 from monitors.stepview import JsonValue
 
@@ -68,14 +69,8 @@ class TinyBundle:
     corpus: TinyCorpus
 
 
-class Silent:
-    """Hears how the work goes, and says nothing."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """An epoch is over."""
+Silent = NoProgress
+"""Hears how the work goes, and says nothing."""
 
 
 def tiny_spec() -> AdapterSpec:

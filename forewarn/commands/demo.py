@@ -72,7 +72,7 @@ def _learn(files: DemoFiles, runs: int, seed: int, console: Console) -> None:
         f"{report.cost_p50_us:.0f} µs each",
     )
     _stage(console, 3, "Train a monitor, export it to ONNX, calibrate its threshold")
-    with TrainingReporter(40) as reporter:
+    with TrainingReporter() as reporter:
         manifest = learning.train(files, induction, seed, reporter)
     calibration = manifest.calibration
     _made(

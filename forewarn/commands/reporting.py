@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isnan
@@ -18,17 +19,20 @@ from monitors.bundle import Manifest
 from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
-    from induction.learning.training import EpochReport
+    from induction.learning.progress import EpochReport
+
+
+PIPE_INTERVAL_S = 10.0
 
 
 class TrainingReporter:
-    """Shows stages and epochs: a bar on a terminal, one line a stage and a few a training in a pipe. Writes to standard
-    error.
+    """Shows stages, their parts and epochs: a bar on a terminal; in a pipe one line a stage, a few a training, and one
+    every ten seconds where a stage's parts take longer. Writes to standard error.
     """
 
-    def __init__(self, epochs: int, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
-        self._epochs = epochs
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._clock, self._told = clock, clock()
         self._bar = Progress(
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -36,7 +40,7 @@ class TrainingReporter:
             console=self._console,
             transient=True,
         )
-        self._task = self._bar.add_task("training", total=epochs, visible=False, note="")
+        self._task = self._bar.add_task("training", total=None, visible=False, note="")
 
     def __enter__(self) -> TrainingReporter:
         if self._console.is_terminal:
@@ -46,23 +50,48 @@ class TrainingReporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        # Where it never started, stopping it would print an empty line.
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def stage(self, name: str) -> None:
         """Print that a stage begins."""
-        self._bar.update(self._task, visible=name == "Training")
+        self._bar.update(self._task, visible=False)
+        self._told = self._clock()
         self._console.print(f"[bold]{name}[/]" if self._console.is_terminal else name)
+
+    def part(self, done: int, total: int, seconds_left: float) -> None:
+        """Show how many parts of a stage are done."""
+        note = f"{done} of {total}, about {to_duration(seconds_left)} left"
+        self._show(done, total, note, is_told=self._clock() - self._told >= PIPE_INTERVAL_S)
 
     def epoch(self, report: EpochReport) -> None:
         """Show how training stands."""
-        held_out = f"validation {report.validation_loss:.3f}, AUPRC {report.validation_auprc:.3f}, "
+        loss, auprc = report.validation_loss, report.validation_auprc
         note = (
-            f"epoch {report.epoch}: loss {report.loss:.3f}, "
-            f"{'' if isnan(report.validation_loss) else held_out}{report.seconds_left:.0f} s left at most"
+            f"epoch {report.epoch} of {report.epochs}: loss {report.loss:.3f}, "
+            f"{'' if isnan(loss) else f'validation loss {loss:.3f}, '}"
+            f"{'' if isnan(auprc) else f'validation AUPRC {auprc:.3f}, '}"
+            f"{to_duration(report.seconds_left)} left at most"
         )
-        self._bar.update(self._task, completed=report.epoch, note=note)
-        if not self._console.is_terminal and report.epoch % 5 == 1:
-            self._console.print(f"  {note}")
+        self._show(report.epoch, report.epochs, note, is_told=report.epoch % 5 == 1)
+
+    def note(self, text: str) -> None:
+        """Print something worth a line."""
+        self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+    def _show(self, done: int, total: int, note: str, *, is_told: bool) -> None:
+        self._bar.update(self._task, visible=True, completed=done, total=total, note=note)
+        if is_told and not self._console.is_terminal:
+            self._told = self._clock()
+            self.note(note)
+
+
+def to_duration(seconds: float) -> str:
+    """Return a time as people say it: "40 s", "3 min", "2.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

@@ -53,6 +53,6 @@ def train(
         confidence=confidence,
         exclude_fold=exclude_fold,
     )
-    with TrainingReporter(epochs, quiet=as_json) as reporter:
-        manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter)
+    with TrainingReporter(quiet=as_json) as reporter:
+        manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter, resume=True)
     print_manifest(out, manifest, as_json=as_json)

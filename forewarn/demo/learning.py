@@ -10,7 +10,7 @@ from induction.adapters.inducing import Induction, induce_adapter
 from induction.helpdesk import write_corpus
 from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.recipe import Progress
+from induction.learning.progress import Progress
 from induction.learning.training import TrainingSettings
 from monitors.adapter import write_spec
 from monitors.bundle import Manifest

@@ -15,8 +15,9 @@ import orjson
 from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.labelled import N_FOLDS, LabelledCorpus, LabelledRun
 from induction.learning.presets import find_recipe
+from induction.learning.progress import NoProgress
 from induction.learning.scoring import ScoredRun, score_runs
-from induction.learning.training import EpochReport, TrainingSettings
+from induction.learning.training import TrainingSettings
 from monitors.adapter import AdapterSpec
 from monitors.monitor import Monitor
 
@@ -67,15 +68,14 @@ class Fit:
     training_runs: int = 0
 
 
-class _Stages:
+class _Stages(NoProgress):
+    """Stages alone: the rest is too short to tell of."""
+
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
 
     def stage(self, name: str) -> None:
         self._say(name)
-
-    def epoch(self, report: EpochReport) -> None:
-        """Epochs are too short to tell of."""
 
 
 def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable[[str], None]) -> Fit:

@@ -14,10 +14,14 @@ from typing import Any
 import orjson
 
 from induction.learning.calibrating import IDENTITY, calibrate
+from induction.learning.checkpoint_folder import CheckpointFolder
+from induction.learning.checkpoints import NO_CHECKPOINTS
 from induction.learning.export import check_parity, export_graph
+from induction.learning.identity import identify_learning
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.presets.default import DefaultRecipe
-from induction.learning.recipe import Learned, Progress, Recipe
+from induction.learning.progress import Progress
+from induction.learning.recipe import Learned, Recipe
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
@@ -50,15 +54,21 @@ class BundleSettings:
     """An alert episode ends this far (in logits) below the threshold."""
 
 
-def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress) -> Manifest:
+def build_bundle(
+    corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress, *, resume: bool = False
+) -> Manifest:
     """Train a monitor on a corpus and write its bundle; return the manifest.
 
-    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then nothing is written.
+    With `resume`, what learning has done is kept in a folder beside `out` until the bundle is written: killed anywhere
+    and called again, it goes on, and writes the files that it would have written uninterrupted.
+
+    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then no bundle is written.
     """
     check_target(out)
     split = Split(settings.exclude_fold)
     corpus = replace(corpus, spec=settings.recipe.to_spec(corpus.spec))
-    learned = settings.recipe.learn(corpus, split, settings.training, progress)
+    checkpoints = _open_checkpoints(corpus, split, settings, out, progress) if resume else NO_CHECKPOINTS
+    learned = settings.recipe.learn(corpus, split, settings.training, progress, checkpoints)
     progress.stage("Exporting to ONNX and checking torch = ONNX = numpy")
     graph = export_graph(learned.network)
     check_parity(learned.network, graph, seed=settings.training.seed)
@@ -67,7 +77,19 @@ def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, pr
     scored = _score_for_calibration(corpus, split, learned.featuriser, graph, settings, examples)
     calibration = calibrate(scored, settings.training.horizon)
     manifest = _describe(corpus, settings, learned, scored, calibration)
-    return write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
+    manifest = write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
+    checkpoints.clear()
+    return manifest
+
+
+def _open_checkpoints(
+    corpus: LabelledCorpus, split: Split, settings: BundleSettings, out: Path, progress: Progress
+) -> CheckpointFolder:
+    folder = out.absolute()
+    identity = identify_learning(corpus, split, settings.training, settings.recipe)
+    checkpoints = CheckpointFolder(folder.with_name(f"{folder.name}.training"), identity, progress.note)
+    checkpoints.open()
+    return checkpoints
 
 
 def _score_for_calibration(

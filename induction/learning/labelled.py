@@ -63,6 +63,14 @@ class LabelledCorpus:
             raise NoRunsError(f"{self.raw}: {read} runs were read and none of them has {where}")
 
 
+def identify_files(path: Path) -> Iterator[bytes]:
+    """Yield what tells a file, or each file of a folder, from another version of it: path, size and time of change."""
+    for part in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if part.is_file():
+            stat = part.stat()
+            yield f"{part.absolute()}|{stat.st_size}|{stat.st_mtime_ns}".encode("utf-8", "surrogateescape")
+
+
 def hash_fold(task: str) -> int:
     """Return a task's fold, 0 … 4, where the outcomes file gives none: stable over machines and versions."""
     return int(hashlib.sha256(f"forewarn-task:{task}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.labelled import LabelledCorpus
+from induction.learning.progress import Progress
 from induction.learning.split import Split
 from induction.learning.step_network import StepNetwork
-from induction.learning.training import EpochReport, TrainingSettings
+from induction.learning.training import TrainingSettings
 from monitors.adapter import AdapterSpec
 from monitors.features.protocol import Featuriser
 
@@ -24,21 +26,13 @@ class Learned:
     tasks: frozenset[str]
     epochs: int
     validation_auprc: float | None
-    """Average precision of the h-turn risk on the training tasks that were held out; None if none were."""
-
-
-class Progress(Protocol):
-    """Hears how the work goes."""
-
-    def stage(self, name: str) -> None:
-        """A stage begins."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """An epoch of training is over."""
+    """Average precision of the h-turn risk on training tasks that were held out of the network, or of what taught it;
+    None if none were.
+    """
 
 
 class Recipe(Protocol):
-    """One preset with one head."""
+    """One preset with one head. Its repr tells all that it learns by: checkpoints are known by it."""
 
     @property
     def preset(self) -> str:
@@ -51,8 +45,16 @@ class Recipe(Protocol):
     def to_spec(self, spec: AdapterSpec) -> AdapterSpec:
         """Return the adapter that this preset reads with, made of the corpus's own."""
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
-        """Learn from the runs that `split.trains`; of the others nothing is read. Deterministic on CPU for a seed.
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
+        """Learn from the runs that `split.trains`; of the others nothing is read. Deterministic on CPU for a seed, and
+        the same whatever part of it the checkpoints remember.
 
         Raises TooFewRunsError, NoRunsError.
         """

@@ -4,8 +4,8 @@ training runs.
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +20,11 @@ from torch.nn import functional
 
 from induction.errors import TooFewRunsError
 from induction.learning.batches import RunBatch, iter_batches
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.corpus import FeaturedRun
+from induction.learning.epochs import Figures, Learner, run_epochs
 from induction.learning.network import Logits, MonitorNetwork, NetworkSize
+from induction.learning.progress import EpochReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,6 @@ class TrainingSettings:
     """Weight of the paper's balance loss: sure symbols per step, all symbols in use over the batch."""
     validation_share: float = 0.15
     """Share of the training tasks held out to stop early."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochReport:
-    """How training stands after an epoch; validation figures are NaN where nothing is held out."""
-
-    epoch: int
-    loss: float
-    validation_loss: float
-    validation_auprc: float
-    """Average precision of the risk over the validation steps."""
-    seconds_left: float
 
 
 class Outcome(Protocol):
@@ -80,6 +71,7 @@ def train_network(
     n_rows: int,
     settings: TrainingSettings,
     report: Callable[[EpochReport], None] = lambda _: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> TrainedNetwork:
     """Return the network of the epoch with the smallest validation loss. Deterministic on CPU for a seed.
 
@@ -87,11 +79,15 @@ def train_network(
     """
     check_outcomes(runs)
     with one_thread():
-        return _train(runs, n_rows, settings, report)
+        return _train(runs, n_rows, settings, report, checkpoints)
 
 
 def _train(
-    runs: Sequence[FeaturedRun], n_rows: int, settings: TrainingSettings, report: Callable[[EpochReport], None]
+    runs: Sequence[FeaturedRun],
+    n_rows: int,
+    settings: TrainingSettings,
+    report: Callable[[EpochReport], None],
+    checkpoints: Checkpoints,
 ) -> TrainedNetwork:
     fit, validation = split_by_task(runs, settings.validation_share, settings.seed)
     torch.manual_seed(settings.seed)
@@ -99,27 +95,33 @@ def _train(
     network = MonitorNetwork(NetworkSize(n_rows=max(n_rows, 1)))
     network.fit_shape_scale(torch.from_numpy(np.concatenate([run.shape for run in fit])))
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    best_loss, best_epoch, best_weights = float("inf"), 0, {}
-    history: list[EpochReport] = []
-    started = time.monotonic()
-    for epoch in range(1, settings.max_epochs + 1):
+    best = copy.deepcopy(network)
+
+    def fit_epoch(history: Sequence[EpochReport]) -> Figures:
         # Paper: the Gumbel temperature falls linearly from 1 to 0.25.
-        temperature = 1.0 - 0.75 * (epoch - 1) / max(1, settings.max_epochs - 1)
+        temperature = 1.0 - 0.75 * len(history) / max(1, settings.max_epochs - 1)
         loss = _fit_epoch(network, optimiser, fit, settings, temperature, rng)
         validation_loss, validation_auprc = _validate(network, validation, settings)
-        seconds = time.monotonic() - started
-        history.append(
-            EpochReport(epoch, loss, validation_loss, validation_auprc, seconds / epoch * (settings.max_epochs - epoch))
-        )
-        report(history[-1])
-        if validation_loss < best_loss:
-            best_loss, best_epoch = validation_loss, epoch
-            best_weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-        elif epoch - best_epoch >= settings.patience:
-            break
-    network.load_state_dict(best_weights)
-    network.eval()
-    return TrainedNetwork(network, best_epoch, history[best_epoch - 1].validation_auprc, history)
+        if all(validation_loss < before.validation_loss for before in history):
+            best.load_state_dict(network.state_dict())
+        return Figures(loss, validation_loss, validation_auprc)
+
+    history = run_epochs(
+        Learner({"network": network, "best": best}, optimiser, rng),
+        settings.max_epochs,
+        fit_epoch,
+        name="epochs",
+        checkpoints=checkpoints,
+        report=report,
+        is_enough=lambda history: len(history) - _best_epoch(history) >= settings.patience,
+    )
+    best.eval()
+    epoch = _best_epoch(history)
+    return TrainedNetwork(best, epoch, history[epoch - 1].validation_auprc, history)
+
+
+def _best_epoch(history: Sequence[EpochReport]) -> int:
+    return min(history, key=lambda report: report.validation_loss).epoch
 
 
 @contextmanager

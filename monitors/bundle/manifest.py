@@ -29,7 +29,11 @@ class TrainingRecord(_Record):
     head: str
     seed: int
     epochs: int
-    validation_auprc_h: float | None = None
+    validation_auprc_h: float | None = Field(
+        None,
+        description="Average precision of the h-turn risk on training runs held out: of early stopping, of the inner "
+        "folds (paper), or of the trees that teach the network, which nothing is held out of itself (best).",
+    )
 
 
 class CalibrationRecord(_Record):

@@ -10,21 +10,11 @@ import pytest
 from forewarn.demo.learning import ALPHA, HELD_OUT_FOLD, DemoFiles, induce, make_runs, train
 from induction.evaluation.evaluating import evaluate
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.training import EpochReport
+from induction.learning.progress import NO_PROGRESS
 from monitors.adapter import read_spec
 from monitors.monitor import Monitor
 
 SEEDS = range(20)
-
-
-class Silent:
-    """Progress that nobody watches."""
-
-    def stage(self, name: str) -> None:
-        """Say nothing."""
-
-    def epoch(self, report: EpochReport) -> None:
-        """Say nothing."""
 
 
 @pytest.mark.soak
@@ -45,6 +35,6 @@ def test_over_twenty_seeds_false_alarms_keep_the_promise_and_most_failures_are_c
 
 def _run(files: DemoFiles, seed: int) -> dict[str, float]:
     make_runs(files, 1000, seed)
-    train(files, induce(files), seed, Silent())
+    train(files, induce(files), seed, NO_PROGRESS)
     corpus = LabelledCorpus(files.raw, read_spec(files.adapter), files.outcomes)
     return evaluate(Monitor.read(files.bundle), corpus, HELD_OUT_FOLD).figures

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 
 import orjson
 import pytest
 
-from forewarn.commands.reporting import print_manifest
+from forewarn.commands.reporting import TrainingReporter, print_manifest, to_duration
+from induction.learning.progress import Countdown, EpochReport, NoProgress
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord
 from monitors.calibration import PlattMap
 from monitors.conformal import promise
@@ -67,3 +69,66 @@ def test_json_carries_the_same_promises(manifest: Manifest, capsys: pytest.Captu
     assert [one["alpha"] for one in promises] == [0.01, 0.05, 0.1, 0.2]
     assert [one["threshold"] for one in promises] == [None, 2.9, 2.7, 2.4]
     assert promises[0]["needs"] == 99
+
+
+def test_in_a_pipe_parts_are_told_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    seconds = iter([0.0, 0.0, *(4.0 * number for number in range(1, 20))])
+    with TrainingReporter(clock=lambda: next(seconds)) as reporter:
+        reporter.stage("Asking trees")
+        for done in range(1, 7):
+            reporter.part(done, 9, 200.0)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "Asking trees",
+        "  3 of 9, about 3 min left",
+        "  6 of 9, about 3 min left",
+    ]
+
+
+def test_an_epoch_tells_the_figures_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingReporter() as reporter:
+        reporter.epoch(EpochReport(1, 0.5, 0.25, 0.75, 30.0, 40))
+        reporter.epoch(EpochReport(6, 0.5, nan, 0.75, 30.0, 40))
+        reporter.epoch(EpochReport(11, 0.5, nan, nan, 7200.0, 40))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "  epoch 1 of 40: loss 0.500, validation loss 0.250, validation AUPRC 0.750, 30 s left at most",
+        "  epoch 6 of 40: loss 0.500, validation AUPRC 0.750, 30 s left at most",
+        "  epoch 11 of 40: loss 0.500, 2.0 h left at most",
+    ]
+
+
+def test_a_quiet_reporter_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingReporter(quiet=True) as reporter:
+        reporter.stage("Asking trees")
+        reporter.note("a note")
+        reporter.epoch(EpochReport(1, 0.5, nan, nan, 3.0, 40))
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.2, "0 s"), (99, "99 s"), (150, "2 min"), (9000, "2.5 h")])
+def test_times_are_told_as_people_say_them(seconds: float, said: str) -> None:
+    assert to_duration(seconds) == said
+
+
+class Parts(NoProgress):
+    """Keeps the parts that it heard of."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, int, float]] = []
+
+    def part(self, done: int, total: int, seconds_left: float) -> None:
+        self.heard.append((done, total, seconds_left))
+
+
+def test_the_time_left_is_that_of_the_parts_made_scaled_by_their_costs() -> None:
+    parts, seconds = Parts(), iter([0.0, 3.0, 7.0])
+    countdown = Countdown(parts, (9.0, 1.0, 1.0, 4.0), clock=lambda: next(seconds))
+
+    # The first was remembered: it took no time, and tells nothing of the others'.
+    countdown.skip_to(1)
+    countdown.end_part()
+    countdown.end_part()
+
+    assert parts.heard == [(2, 4, 15.0), (3, 4, 14.0)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 import torch
@@ -18,7 +16,9 @@ from induction.learning.best.network import BestNetwork, Outputs, Size, TurnPlac
 from induction.learning.best.steps import Steps
 from induction.learning.best.teaching import Lessons, to_step_weights
 from induction.learning.best.texts import N_COLUMNS
-from induction.learning.training import EpochReport
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
+from induction.learning.epochs import Figures, Learner, run_epochs
+from induction.learning.progress import EpochReport
 
 EPOCHS = 30
 
@@ -91,7 +91,11 @@ class Batches:
 
 
 def distil(
-    steps: Steps, lessons: Lessons, schedule: Schedule, report: Callable[[EpochReport], None] = lambda _: None
+    steps: Steps,
+    lessons: Lessons,
+    schedule: Schedule,
+    report: Callable[[EpochReport], None] = lambda _: None,
+    checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> BestNetwork:
     """Return the network after the schedule's epochs on all runs. Deterministic on CPU for a seed.
 
@@ -108,15 +112,18 @@ def distil(
     network.fit_scale(torch.from_numpy(lessons.features))
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     runs = np.arange(len(steps.runs))
-    started = time.monotonic()
-    for epoch in range(1, schedule.epochs + 1):
+
+    def fit(history: Sequence[EpochReport]) -> Figures:
         # Paper: the Gumbel temperature falls linearly from 1 to 0.25.
-        temperature = 1.0 - 0.75 * (epoch - 1) / max(1, schedule.epochs - 1)
+        temperature = 1.0 - 0.75 * len(history) / max(1, schedule.epochs - 1)
         for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate * min(1.0, 2.0 * (1.0 - (epoch - 1) / schedule.epochs))
-        loss = _fit_epoch(network, optimiser, batches.draw(runs, schedule.batch_size, rng), schedule, temperature)
-        seconds = time.monotonic() - started
-        report(EpochReport(epoch, loss, nan, nan, seconds / epoch * (schedule.epochs - epoch)))
+            group["lr"] = schedule.learning_rate * min(1.0, 2.0 * (1.0 - len(history) / schedule.epochs))
+        return Figures(
+            _fit_epoch(network, optimiser, batches.draw(runs, schedule.batch_size, rng), schedule, temperature)
+        )
+
+    learner = Learner({"network": network}, optimiser, rng)
+    run_epochs(learner, schedule.epochs, fit, name="epochs", checkpoints=checkpoints, report=report)
     network.eval()
     return network
 

@@ -8,6 +8,7 @@ as a whole, whose memory would grow with the run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
 from induction.learning.best.steps import Steps
+from induction.learning.checkpoints import Remember, make_at_once
 from monitors.features.ngrams import N_SLOTS, NGRAM_FIELDS, Vocabulary
 
 MAX_ROWS = 1 << 15
@@ -47,6 +49,8 @@ COLUMNS = (
     Column("risk by turn", "risk", of_prefix=False),
 )
 N_COLUMNS = len(COLUMNS)
+TABLE_COSTS = (1.0,) * N_COLUMNS
+"""How long the columns take beside one another."""
 VOTES = (1.0, 1.0, 1.0, 0.4, 0.0, 0.0)
 """Shares of the columns' means over turns in the served failure logit, beside the network. Answers alone say the least
 on four corpora and the most on gaia-react."""
@@ -89,9 +93,15 @@ def weigh_steps(steps: Steps, vocabulary: Vocabulary) -> tuple[csr_array, NDArra
 
 
 def fit_table(
-    steps: Steps, bags: csr_array, field_of_row: NDArray[np.int8], train: NDArray[np.bool_]
+    steps: Steps,
+    bags: csr_array,
+    field_of_row: NDArray[np.int8],
+    train: NDArray[np.bool_],
+    remember: Remember = make_at_once,
 ) -> NDArray[np.float32]:
-    """Return the columns' weights [n_rows, N_COLUMNS] learned from the runs of the mask `train` [R]."""
+    """Return the columns' weights [n_rows, N_COLUMNS] learned from the runs of the mask `train` [R]; what is remembered
+    are the columns by their places.
+    """
     summing = csr_array(
         (np.ones(steps.run.size, np.float32), (steps.group, np.arange(steps.run.size))),
         shape=(steps.group_run.size, steps.run.size),
@@ -102,7 +112,7 @@ def fit_table(
     for place, column in enumerate(COLUMNS):
         rows = np.flatnonzero(np.isin(field_of_row, [NGRAM_FIELDS.index(name) for name in column.fields]))
         examples = turns if rows.size == bags.shape[1] else turns[:, rows]
-        table[rows, place] = _fit_column(steps, column, examples, chosen)
+        table[rows, place] = remember(str(place), partial(_fit_column, steps, column, examples, chosen))
     return table
 
 

@@ -9,10 +9,21 @@ import numpy as np
 from induction.learning.best.distilling import EPOCHS, Schedule, distil
 from induction.learning.best.stacking import fit_stack
 from induction.learning.best.steps import count_runs, to_steps
-from induction.learning.best.teaching import N_TREES, Lessons, ask_trees, read_texts, to_inner_folds
-from induction.learning.best.texts import N_COLUMNS, fit_table, fit_vocabulary, weigh_steps
+from induction.learning.best.teaching import (
+    N_TREES,
+    TEXT_COSTS,
+    TREE_COSTS,
+    Lessons,
+    ask_trees,
+    judge_lessons,
+    read_texts,
+    to_inner_folds,
+)
+from induction.learning.best.texts import N_COLUMNS, TABLE_COSTS, fit_table, fit_vocabulary, weigh_steps
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints, Parts
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.recipe import Learned, Progress
+from induction.learning.progress import Countdown, Progress
+from induction.learning.recipe import Learned
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings, check_outcomes, one_thread
 from monitors.adapter import AdapterSpec
@@ -32,8 +43,19 @@ class BestRecipe:
         """Return the adapter as it is."""
         return spec
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
-        """Learn words, then trees, then the network. Raises TooFewRunsError, NoRunsError."""
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
+        """Learn words, then trees, then the network. Raises TooFewRunsError, NoRunsError.
+
+        `validation_auprc` is that of the teachers out of fold on the training runs: they are held out of their own
+        teachers, and the network is held out of nothing.
+        """
         progress.stage("Reading runs")
         runs = count_runs(corpus, split.trains)
         check_outcomes(runs)
@@ -43,28 +65,35 @@ class BestRecipe:
             vocabulary = fit_vocabulary(steps)
             bags, field_of_row = weigh_steps(steps, vocabulary)
             inner = to_inner_folds(steps, settings.seed)
-            texts = read_texts(steps, bags, field_of_row, inner)
+            words = Parts("words", checkpoints, Countdown(progress, TEXT_COSTS))
+            texts = read_texts(steps, bags, field_of_row, inner, words)
             progress.stage("Asking trees")
             features = np.concatenate([steps.shape, texts], 1)
-            lessons = Lessons(
-                features,
-                ask_trees(steps, features, inner, settings.seed, horizon=settings.horizon, n_trees=self.n_trees),
+            trees = Parts("trees", checkpoints, Countdown(progress, TREE_COSTS))
+            classes = ask_trees(
+                steps, features, inner, settings.seed, horizon=settings.horizon, n_trees=self.n_trees, remember=trees
+            )
+            lessons = Lessons(features, classes)
+            auprc, chance = judge_lessons(steps, classes, settings.horizon)
+            progress.note(
+                f"the trees' AUPRC of the risk, out of fold on training runs: {auprc:.3f} (chance {chance:.3f})"
             )
             progress.stage("Training the network")
             schedule = Schedule(settings.seed, settings.horizon, epochs=min(EPOCHS, settings.max_epochs))
-            network = distil(steps, lessons, schedule, progress.epoch)
+            network = distil(steps, lessons, schedule, progress.epoch, checkpoints)
+            progress.stage("Learning words from all runs")
+            whole = Parts("words-all", checkpoints, Countdown(progress, TABLE_COSTS))
+            network.set_table(fit_table(steps, bags, field_of_row, np.ones(len(runs), np.bool_), whole))
             fails = lessons.classes @ network.members[:, 1].numpy()
             logit = np.log(fails + 1e-3) - np.log(1.0 - fails + 1e-3)
-            tasks = frozenset(run.task for run in runs)
             stack = fit_stack(steps, texts[:, 3 * N_COLUMNS :], logit)
-            network.set_table(fit_table(steps, bags, field_of_row, np.ones(len(runs), np.bool_)))
             network.set_stack(stack.network, stack.text, stack.intercept)
         return Learned(
             network,
             NgramFeaturiser(vocabulary, shape_version=2),
             runs=len(runs),
             failures=int(steps.fails.sum()),
-            tasks=tasks,
+            tasks=frozenset(run.task for run in runs),
             epochs=schedule.epochs,
-            validation_auprc=None,
+            validation_auprc=auprc,
         )

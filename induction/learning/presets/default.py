@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.corpus import featurise_runs
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.recipe import Learned, Progress
+from induction.learning.progress import Progress
+from induction.learning.recipe import Learned
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings, train_network
 from induction.learning.vocabulary import fit_vocabulary
@@ -12,17 +16,25 @@ from monitors.adapter import AdapterSpec, compile_adapter
 from monitors.features.featuriser import NgramFeaturiser
 
 
+@dataclass(frozen=True, slots=True)
 class DefaultRecipe:
     """Learns from StepViews as the adapter gives them."""
 
-    preset = "default"
-    head = "gru"
+    preset: str = "default"
+    head: str = "gru"
 
     def to_spec(self, spec: AdapterSpec) -> AdapterSpec:
         """Return the adapter as it is."""
         return spec
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
         """Learn n-grams, then the network. Raises TooFewRunsError, NoRunsError."""
         adapter = compile_adapter(corpus.spec)
         progress.stage("Reading runs and choosing n-grams")
@@ -31,7 +43,7 @@ class DefaultRecipe:
         featuriser = NgramFeaturiser(vocabulary)
         runs = list(featurise_runs(corpus.runs(split.trains), adapter, featuriser))
         progress.stage("Training")
-        trained = train_network(runs, vocabulary.n_rows, settings, progress.epoch)
+        trained = train_network(runs, vocabulary.n_rows, settings, progress.epoch, checkpoints)
         return Learned(
             trained.network,
             featuriser,

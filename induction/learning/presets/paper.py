@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.labelled import LabelledCorpus, LabelledRun
 from induction.learning.paper.network import TurnNetwork, build_activity_network, build_paper_network
 from induction.learning.paper.training import EPOCHS, PaperSettings, fit_network
 from induction.learning.paper.turns import TurnStore, store_turns
 from induction.learning.paper.vocabulary import fit_activities, fit_tfidf, name_ngrams, turn_texts
-from induction.learning.recipe import Learned, Progress
+from induction.learning.progress import Progress
+from induction.learning.recipe import Learned
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
 from monitors.adapter import Adapter, AdapterSpec, compile_adapter
@@ -32,9 +34,16 @@ class PaperRecipe:
         """Return the adapter as it is."""
         return spec
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
         """Learn the vocabulary, then the network. Raises TooFewRunsError, NoRunsError."""
-        return _learn(corpus, split, settings, progress, self._featuriser, self._network)
+        return _learn(corpus, split, settings, progress, checkpoints, self._featuriser, self._network)
 
     def _featuriser(self, runs: Runs, adapter: Adapter) -> Featuriser:
         vocabulary = fit_tfidf(turn_texts(runs(), adapter))
@@ -55,9 +64,16 @@ class ActivityRecipe:
         """Return the adapter as it is."""
         return spec
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
         """Learn the activities, then the network. Raises TooFewRunsError, NoRunsError."""
-        return _learn(corpus, split, settings, progress, self._featuriser, build_activity_network)
+        return _learn(corpus, split, settings, progress, checkpoints, self._featuriser, build_activity_network)
 
     def _featuriser(self, runs: Runs, adapter: Adapter) -> Featuriser:
         return ActivityFeaturiser(fit_activities(runs(), adapter))
@@ -68,6 +84,7 @@ def _learn(
     split: Split,
     settings: TrainingSettings,
     progress: Progress,
+    checkpoints: Checkpoints,
     make_featuriser: Callable[[Runs, Adapter], Featuriser],
     make_network: Callable[[int], TurnNetwork],
 ) -> Learned:
@@ -81,10 +98,9 @@ def _learn(
     progress.stage("Turning turns into features")
     with TurnStore() as store:
         store_turns(runs(), adapter, featuriser, store, open_turns=False)
-        progress.stage("Training")
         # Published are 24 epochs; a caller who asks for fewer gets fewer.
         paper = PaperSettings(settings.horizon, settings.seed, min(EPOCHS, settings.max_epochs))
-        fitted = fit_network(store, lambda: make_network(featuriser.n_rows), paper, progress.epoch)
+        fitted = fit_network(store, lambda: make_network(featuriser.n_rows), paper, progress, checkpoints)
         return Learned(
             fitted.network,
             featuriser,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.recipe import Learned, Progress, Recipe
+from induction.learning.progress import Progress
+from induction.learning.recipe import Learned, Recipe
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
 from monitors.adapter import AdapterSpec
@@ -28,9 +30,16 @@ class RawTextRecipe:
         """Return the adapter that shows whole raw steps."""
         return to_raw_text(self.of.to_spec(spec))
 
-    def learn(self, corpus: LabelledCorpus, split: Split, settings: TrainingSettings, progress: Progress) -> Learned:
+    def learn(
+        self,
+        corpus: LabelledCorpus,
+        split: Split,
+        settings: TrainingSettings,
+        progress: Progress,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+    ) -> Learned:
         """Learn as the other recipe does."""
-        return self.of.learn(corpus, split, settings, progress)
+        return self.of.learn(corpus, split, settings, progress, checkpoints)
 
 
 def to_raw_text(spec: AdapterSpec) -> AdapterSpec:

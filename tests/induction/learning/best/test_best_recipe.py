@@ -9,9 +9,10 @@ import numpy as np
 import orjson
 import pytest
 
+from induction.learning.best.classes import N_CLASSES, to_classes
 from induction.learning.best.stacking import fit_stack
 from induction.learning.best.steps import Steps, count_runs
-from induction.learning.best.teaching import ask_trees, to_inner_folds
+from induction.learning.best.teaching import ask_trees, judge_lessons, to_inner_folds
 from induction.learning.best.texts import N_COLUMNS, VOTES
 from induction.learning.export import export_graph
 from induction.learning.presets import BEST, BEST_RAW_TEXT, find_recipe
@@ -101,6 +102,23 @@ def test_trees_never_see_the_runs_they_judge(steps: Steps) -> None:
 
     assert np.array_equal(given[inner[steps.run] == 0], other[inner[steps.run] == 0])
     assert not np.array_equal(given, other)
+
+
+def test_the_manifest_tells_the_teachers_average_precision_out_of_fold(built: Built) -> None:
+    auprc = built.manifest.training.validation_auprc_h
+
+    assert auprc is not None
+    assert 0.2 < auprc < 1.0
+
+
+def test_teachers_who_know_all_have_an_average_precision_of_one_and_those_who_know_nothing_chance(steps: Steps) -> None:
+    truth = np.eye(N_CLASSES, dtype=np.float32)[to_classes(steps.turns_left, steps.fails[steps.run])]
+    knowing_all, chance = judge_lessons(steps, truth, 3)
+    knowing_nothing, _ = judge_lessons(steps, np.full_like(truth, 1 / N_CLASSES), 3)
+
+    assert knowing_all == pytest.approx(1.0)
+    assert knowing_nothing == pytest.approx(chance)
+    assert 0.1 < chance < 0.9
 
 
 def test_the_stack_is_a_logit_of_failing_in_fixed_shares(steps: Steps) -> None:
