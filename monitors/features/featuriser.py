@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitors.features import shape, shape_v2
+from monitors.features import shape, shape_v2, shape_v3
 from monitors.features.ngrams import MAX_WORDS, NGRAM_FIELDS, Vocabulary, weigh_ngrams
 from monitors.features.protocol import StepFeatures
 from monitors.stepview import StepView, to_text
 
-_SHAPES: dict[int, Any] = {shape.VERSION: shape, shape_v2.VERSION: shape_v2}
+_SHAPES: dict[int, Any] = {shape.VERSION: shape, shape_v2.VERSION: shape_v2, shape_v3.VERSION: shape_v3}
 SHAPE_VERSIONS = tuple(_SHAPES)
 
 ERROR_STATUSES = frozenset({"error", "failed", "failure", "tool_error", "exception", "timeout", "denied", "invalid"})
@@ -25,7 +25,7 @@ class NgramFeaturiser:
     kind = "ngrams"
 
     def __init__(self, vocabulary: Vocabulary, shape_version: int = shape.VERSION) -> None:
-        """Make run-shape numbers of version 1 or 2."""
+        """Make run-shape numbers of version 1, 2 or 3."""
         self.vocabulary = vocabulary
         self.n_rows = vocabulary.n_rows
         self.shape_version = shape_version

@@ -79,7 +79,8 @@ def _mix(word: int) -> int:
     return int(mixed)
 
 
-def _hash_word(word: str) -> int:
+def hash_word(word: str) -> int:
+    """Return the 32-bit FNV-1a hash of a word, as the kernels make it of its bytes."""
     value = 2166136261
     for byte in word.encode():
         value = ((value ^ byte) * 16777619) & 0xFFFFFFFF
@@ -91,10 +92,10 @@ def _to_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     hashes, kinds = np.zeros(2048, np.int64), np.full(2048, -1, np.int64)
     for kind, words in enumerate(LEXICON):
         for word in words:
-            place = _hash_word(word) & 2047
+            place = hash_word(word) & 2047
             if kinds[place] >= 0:
                 raise ValueError(f"{word!r} shares its place with another word of the lexicon")
-            hashes[place], kinds[place] = _hash_word(word), kind
+            hashes[place], kinds[place] = hash_word(word), kind
     return hashes, kinds
 
 

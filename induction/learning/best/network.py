@@ -1,5 +1,5 @@
 """The network of `best`: text logits by frozen tables → their sums, lags and mean over turns, with run-shape numbers →
-GRU over turns → 14 competing risks, and a failure logit that the text logits reach directly.
+GRU over turns → 14 competing risks, and a failure logit that text logits and run-shape numbers reach directly.
 
 Trained on features that are made beforehand (`forward`), exported with tables and sums inside (`step`); both go through
 `score`, and a test holds that they agree. Left out: anything that looks ahead, and the symbols: they are learned beside
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from induction.learning.best.classes import N_CLASSES, to_members
+from induction.learning.best.shapes import MAX_DEVIATIONS, Scale
+from induction.learning.best.stacking import Stack
 from induction.learning.gru import step_gru
 from induction.learning.step_network import StepNetwork
 
@@ -77,6 +79,7 @@ class BestNetwork(StepNetwork):
     table: Tensor
     members: Tensor
     text_weight: Tensor
+    shape_weight: Tensor
     stack: Tensor
 
     def __init__(self, size: Size) -> None:
@@ -94,8 +97,10 @@ class BestNetwork(StepNetwork):
         self.register_buffer("feature_scale", torch.ones(size.n_features))
         self.register_buffer("table", torch.zeros(1, size.n_text))
         self.register_buffer("members", torch.from_numpy(to_members(size.horizon)))
-        # Served failure logit = stack[0] * network's + text logits' mean over turns · text_weight + stack[1].
+        # Served failure logit = stack[0] * network's + text logits' mean over turns · text_weight
+        # + standardised run-shape numbers · shape_weight + stack[1].
         self.register_buffer("text_weight", torch.zeros(size.n_text))
+        self.register_buffer("shape_weight", torch.zeros(size.n_shape))
         self.register_buffer("stack", torch.tensor([1.0, 0.0]))
 
     def set_table(self, table: NDArray[np.float32]) -> None:
@@ -103,21 +108,22 @@ class BestNetwork(StepNetwork):
         self.n_rows = max(len(table), 1)
         self.table = torch.from_numpy(table.copy()) if len(table) else torch.zeros(1, self.size.n_text)
 
-    def set_stack(self, network: float, text: NDArray[np.float64], intercept: float) -> None:
-        """Serve the failure logit as this sum of the network's own and the text logits' means."""
-        self.stack = torch.tensor([network, intercept], dtype=torch.float32)
-        self.text_weight = torch.from_numpy(text.astype(np.float32))
+    def set_stack(self, stack: Stack) -> None:
+        """Serve the failure logit as this sum."""
+        self.stack = torch.tensor([stack.network, stack.intercept], dtype=torch.float32)
+        self.text_weight = torch.from_numpy(stack.text.astype(np.float32))
+        self.shape_weight = torch.from_numpy(stack.shape.astype(np.float32))
 
-    def fit_scale(self, features: Tensor) -> None:
-        """Standardise features by those of the training steps, [n, n_features]."""
-        self.feature_mean.copy_(features.mean(0))
-        self.feature_scale.copy_(1.0 / features.std(0).clamp_min(1e-3))
+    def set_scale(self, scale: Scale) -> None:
+        """Standardise features by this."""
+        self.feature_mean = torch.from_numpy(scale.mean.astype(np.float32))
+        self.feature_scale = torch.from_numpy(scale.factor.astype(np.float32))
 
     def forward(self, features: Tensor, places: TurnPlaces, temperature: float = 0.25) -> Outputs:
         """Return outputs [B, S] for every raw step of whole runs, features [B, S, n_features]; padded places hold
         numbers without meaning.
         """
-        encoded = self._encode(features)
+        encoded = self._encode(self._standardise(features))
         hidden = self.size.hidden
         at_ends = torch.gather(encoded, 1, places.turn_end[..., None].expand(-1, -1, hidden))
         after_turn, _ = self.gru(at_ends)
@@ -141,11 +147,13 @@ class BestNetwork(StepNetwork):
         bag = torch.matmul(weights[:, None, :], self.table[rows])[:, 0, :]
         text, text_features = self._take_text(text, bag, opened)
         before = opened * last + (1.0 - opened) * before
-        encoded = self._encode(torch.cat([shape, text_features], -1))
+        numbers = self._standardise(torch.cat([shape, text_features], -1))
+        encoded = self._encode(numbers)
         last = step_gru(self.gru, encoded, before)
         outputs = self._score(encoded, last, 0.25)
         mean = text_features[:, 3 * n_text :]
         failure = self.stack[0] * outputs.failure + torch.matmul(mean, self.text_weight[:, None])[:, 0] + self.stack[1]
+        failure = failure + torch.matmul(numbers[:, : self.n_shape], self.shape_weight[:, None])[:, 0]
         # Not argmax: ONNX Runtime's CUDA kernel of it ends at opset 11, and the step would leave the GPU for it.
         symbol = outputs.symbols.topk(1).indices[:, 0]
         return outputs.risk, failure, symbol, torch.cat([before, last, text], -1)
@@ -165,8 +173,10 @@ class BestNetwork(StepNetwork):
         features = torch.cat([summed, lag1, lag2, mean], -1)
         return torch.cat([summed, closed_sum, lag1, lag2, closed, torch.ones_like(begun)], -1), features
 
-    def _encode(self, features: Tensor) -> Tensor:
-        numbers = ((features - self.feature_mean) * self.feature_scale).clamp(-5.0, 5.0)
+    def _standardise(self, features: Tensor) -> Tensor:
+        return ((features - self.feature_mean) * self.feature_scale).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+    def _encode(self, numbers: Tensor) -> Tensor:
         return functional.gelu(self.encoder(self.dropout(numbers)))
 
     def _score(self, encoded: Tensor, state: Tensor, temperature: float) -> Outputs:

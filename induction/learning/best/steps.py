@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from induction.learning.labelled import LabelledCorpus, LabelledRun
 from monitors.adapter import Adapter, compile_adapter
-from monitors.features import shape_v2
+from monitors.features import shape_v3
 from monitors.features.featuriser import ERROR_STATUSES, encode_fields
 from monitors.features.ngrams import MAX_WORDS, NGRAM_FIELDS, hash_ngrams
 from monitors.features.protocol import TURNS
@@ -36,7 +36,7 @@ class CountedRun:
     offsets: NDArray[np.int64]
     """[S + 1] where each raw step's slots start and end."""
     shape: NDArray[np.float32]
-    """[S, shape_v2.N_SHAPE]"""
+    """[S, shape_v3.N_SHAPE]"""
     opens: NDArray[np.bool_]
     """[S] whether the raw step opens a turn."""
     turns: NDArray[np.int64]
@@ -84,15 +84,15 @@ def _files(path: Path) -> Iterable[Path]:
 
 
 def _count(run: LabelledRun, adapter: Adapter) -> CountedRun:
-    memory = np.zeros(shape_v2.MEMORY_SIZE, np.int64)
-    shape = np.empty((len(run.events), shape_v2.N_SHAPE), np.float32)
+    memory = np.zeros(shape_v3.MEMORY_SIZE, np.int64)
+    shape = np.empty((len(run.events), shape_v3.N_SHAPE), np.float32)
     buffer = np.empty(2 * MAX_WORDS, np.int64)
     slots, counts, fields, sizes, opens, turns = [], [], [], [], [], []
     for index, event in enumerate(run.events):
         view, _ = adapter.view(event)
         text, ends = encode_fields(view)
-        shape_v2.update_memory(memory, text, ends, view.actions, view.status in ERROR_STATUSES)
-        shape_v2.write_shape(memory, shape[index])
+        shape_v3.update_memory(memory, text, ends, view.actions, view.status in ERROR_STATUSES)
+        shape_v3.write_shape(memory, shape[index])
         turns.append(int(memory[TURNS]))
         opens.append(view.actions > 0)
         start = size = 0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from induction.learning.best.distilling import EPOCHS, Schedule, distil
-from induction.learning.best.stacking import fit_stack
+from induction.learning.best.shapes import Scale, fit_shape, read_shape
+from induction.learning.best.stacking import Voices, fit_stack
 from induction.learning.best.steps import count_runs, to_steps
 from induction.learning.best.teaching import (
     N_TREES,
@@ -27,6 +28,7 @@ from induction.learning.recipe import Learned
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings, check_outcomes, one_thread
 from monitors.adapter import AdapterSpec
+from monitors.features import shape_v3
 from monitors.features.featuriser import NgramFeaturiser
 
 
@@ -86,11 +88,12 @@ class BestRecipe:
             network.set_table(fit_table(steps, bags, field_of_row, np.ones(len(runs), np.bool_), whole))
             fails = lessons.classes @ network.members[:, 1].numpy()
             logit = np.log(fails + 1e-3) - np.log(1.0 - fails + 1e-3)
-            stack = fit_stack(steps, texts[:, 3 * N_COLUMNS :], logit)
-            network.set_stack(stack.network, stack.text, stack.intercept)
+            numbers = Scale.of(features).apply(features)[:, : network.n_shape]
+            voices = Voices(texts[:, 3 * N_COLUMNS :], read_shape(steps, numbers, inner), logit)
+            network.set_stack(fit_stack(steps, voices, fit_shape(steps, numbers, np.ones(len(runs), np.bool_))))
         return Learned(
             network,
-            NgramFeaturiser(vocabulary, shape_version=2),
+            NgramFeaturiser(vocabulary, shape_version=shape_v3.VERSION),
             runs=len(runs),
             failures=int(steps.fails.sum()),
             tasks=frozenset(run.task for run in runs),

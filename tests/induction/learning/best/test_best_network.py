@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from induction.learning.best.classes import N_CLASSES, to_classes, to_members
 from induction.learning.best.distilling import Batches
 from induction.learning.best.network import BestNetwork, Size
+from induction.learning.best.shapes import Scale
+from induction.learning.best.stacking import Stack
 from induction.learning.best.steps import Steps
 from induction.learning.best.texts import N_COLUMNS, fit_vocabulary, to_text_features, weigh_steps
 from induction.learning.export import TOLERANCE, check_parity, export_graph
-from monitors.features.shape_v2 import N_SHAPE
+from monitors.features.shape_v3 import N_SHAPE
 from tests.induction.learning.test_export import CUDA_OPERATORS
+
+STACK = Stack(0.5, np.linspace(0, 1, N_COLUMNS), np.linspace(-0.1, 0.1, N_SHAPE), -0.2)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +33,8 @@ def network(table: NDArray[np.float32]) -> BestNetwork:
     torch.manual_seed(3)
     network = BestNetwork(Size(N_SHAPE, N_COLUMNS))
     network.set_table(table)
-    network.set_stack(0.5, np.linspace(0, 1, N_COLUMNS), -0.2)
-    network.fit_scale(torch.rand(40, network.size.n_features))
+    network.set_stack(STACK)
+    network.set_scale(Scale.of(np.random.default_rng(5).random((40, network.size.n_features), np.float32)))
     return network.eval()
 
 
@@ -56,8 +60,10 @@ def test_whole_runs_score_as_their_raw_steps_one_by_one(
                     torch.from_numpy(row.indices.astype(np.int64))[None], torch.from_numpy(row.data)[None], shape,
                     opens, state,
                 )  # fmt: skip
-            served = 0.5 * whole.failure[run, place] - 0.2
-            served = served + float(texts[first + place, 3 * N_COLUMNS :] @ np.linspace(0, 1, N_COLUMNS))
+            served = STACK.network * whole.failure[run, place] + STACK.intercept
+            served = served + float(texts[first + place, 3 * N_COLUMNS :] @ STACK.text)
+            numbers = network._standardise(batch.features[run, place])[:N_SHAPE]
+            served = served + float(numbers.numpy() @ STACK.shape)
             assert risk.item() == pytest.approx(whole.risk[run, place].item(), abs=1e-4)
             assert failure.item() == pytest.approx(served.item(), abs=1e-4)
 

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from induction.learning.best.classes import N_CLASSES, to_classes
-from induction.learning.best.stacking import fit_stack
+from induction.learning.best.shapes import Scale
+from induction.learning.best.stacking import Voices, fit_stack
 from induction.learning.best.steps import Steps, count_runs
 from induction.learning.best.teaching import ask_trees, judge_lessons, to_inner_folds
 from induction.learning.best.texts import N_COLUMNS, VOTES
@@ -40,7 +41,7 @@ def test_it_beats_the_step_index_on_runs_it_never_saw(built: Built) -> None:
 
 
 def test_the_bundle_says_which_numbers_it_was_trained_on(built: Built) -> None:
-    assert (built.manifest.shape_version, built.manifest.training.preset) == (2, BEST)
+    assert (built.manifest.shape_version, built.manifest.training.preset) == (3, BEST)
     assert built.monitor.manifest == built.manifest
 
 
@@ -126,13 +127,16 @@ def test_the_stack_is_a_logit_of_failing_in_fixed_shares(steps: Steps) -> None:
     fails = steps.fails[steps.run]
     texts = (fails[:, None] + rng.normal(size=(steps.run.size, N_COLUMNS))).astype(np.float32)
     telling = (100 * (fails + rng.normal(size=steps.run.size))).astype(np.float32)
+    numbers = Scale.of(steps.shape).apply(steps.shape)
+    weights = rng.normal(size=numbers.shape[1])
 
-    stack = fit_stack(steps, texts, telling)
-    logit = texts @ stack.text + stack.network * telling + stack.intercept
+    stack = fit_stack(steps, Voices(texts, numbers @ weights, telling), weights)
+    logit = texts @ stack.text + numbers @ stack.shape + stack.network * telling + stack.intercept
     rows = np.flatnonzero(steps.closes)
 
     assert ((stack.text > 0) == (np.array(VOTES) > 0)).all()
     assert stack.network * telling[rows].std() == pytest.approx((texts[rows] @ stack.text).std(), rel=1e-3)
+    assert (numbers[rows] @ stack.shape).std() == pytest.approx(0.5 * (texts[rows] @ stack.text).std(), rel=1e-3)
     assert abs((1 / (1 + np.exp(-logit[rows])))[fails[rows]].mean() - 0.5) > 0.1
 
 
