@@ -2,8 +2,8 @@
 
 The content words of the request (no function words, at most MAX_REQUEST_WORDS distinct ones) are kept exactly, as
 32-bit hashes in a table of fixed size; bits beside it say which of them results and actions have held, in the open turn
-and in the run. Beside them, how many words the agent has brought that nothing before had held. All causal; the memory is int64
-[MEMORY_SIZE], and one raw step costs the same at step 10 and at step 10,000.
+and in the run. Beside them, how many words the agent has brought that nothing before had held. All causal; the memory
+is int64 [MEMORY_SIZE], and one raw step costs the same at step 10 and at step 10,000.
 
 Left out: how many words a request has, and which: with few tasks they only name the task.
 """
@@ -142,7 +142,7 @@ _STOP_HASHES = _to_stop_table()
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _find(memory: NDArray[np.int64], word: np.uint32) -> int:
+def _find(memory: NDArray[np.int64], word: np.uint32) -> np.int64:
     """Return the slot of a request word, or -1 less the free slot where it would stand."""
     slot = np.int64(word ^ (word >> np.uint32(15))) & np.int64(SLOTS - 1)
     while True:
@@ -151,13 +151,13 @@ def _find(memory: NDArray[np.int64], word: np.uint32) -> int:
         if held == word:
             return slot
         if held == 0:
-            return -1 - slot
+            return np.int64(-1) - slot
         slot = (slot + np.int64(1)) & np.int64(SLOTS - 1)
-    return -1
+    return np.int64(-1)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _put(memory: NDArray[np.int64], bits: int, slot: int) -> None:
+def _put(memory: NDArray[np.int64], bits: int, slot: np.int64) -> None:
     memory[bits + (slot >> 6)] |= np.int64(1) << np.int64(slot & 63)
 
 

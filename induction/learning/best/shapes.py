@@ -74,10 +74,14 @@ def read_shape(steps: Steps, numbers: NDArray[np.float32], inner: NDArray[np.int
 
 
 def _say_turns(steps: Steps, train: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return [T + 1] the log odds of failing among runs that reach each turn, less those of all runs."""
+    """Return [T + 1] the log odds of failing among the turns that are the t-th of their run, less the usual ones; each
+    weighs as in the loss, the share of its run.
+    """
     last, fails = steps.last_turn[train], steps.fails[train]
     usual = float(fails.mean().clip(1e-3, 1.0 - 1e-3))
+    share = 1.0 / np.maximum(last, 1)
+    prior = PRIOR_RUNS * share.mean()
     reached = last[None, :] >= np.arange(int(steps.last_turn.max()) + 1)[:, None]
-    rate = (reached @ fails + PRIOR_RUNS * usual) / (reached.sum(1) + PRIOR_RUNS)
+    rate = (reached @ (share * fails) + prior * usual) / (reached @ share + prior)
     odds: NDArray[np.float64] = np.log(rate / (1.0 - rate)) - np.log(usual / (1.0 - usual))
     return odds
