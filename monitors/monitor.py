@@ -74,7 +74,7 @@ class Monitor:
         self.examples: list[JsonValue] = []
         threshold = math.inf if manifest.threshold is None else manifest.threshold
         release = threshold if manifest.release is None else manifest.release
-        self.rule = DecisionRule(threshold, release, manifest.min_turns)
+        self.rule = DecisionRule(threshold, release, manifest.min_turns, tuple(manifest.offsets))
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
@@ -134,7 +134,7 @@ class Monitor:
             before = states[index].standing
             standing, opened = self.rule.next_standing(before, turn, score, risk)
             alert = (
-                Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk)
+                Alert(standing.episodes, turn, score, self.rule.threshold_at(turn), risk, failure, before.risk)
                 if opened
                 else None
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
@@ -96,15 +96,30 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         ("calibrated on", f"{calibration.runs} runs of {calibration.tasks} other tasks, {successes} successful"),
         ("promise", f"at most {manifest.alpha:g} of successful runs ever alert, {kept}"),
         ("realised", f"between {low:.3f} and {high:.3f} in 90 % of calibrations of this size"),
-        ("threshold", never if manifest.threshold is None else f"{manifest.threshold:.3f} on the raw failure logit"),
+        (
+            "threshold",
+            never if manifest.threshold is None else describe_threshold(manifest.threshold, manifest.offsets),
+        ),
         ("horizon", f"{manifest.horizon} turns"),
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
     print_promises(console, manifest)
 
 
+def describe_threshold(threshold: float, offsets: Sequence[float]) -> str:
+    """Return what a score is compared with, and at which turn where that varies."""
+    if not offsets:
+        return f"{threshold:.3f} on the raw failure logit"
+    last = len(offsets) - 1
+    shown = sorted({1, 3, 5, 10} & set(range(last)))
+    early = ", ".join(f"{threshold + offsets[turn]:.3f} at turn {turn}" for turn in shown)
+    return f"by turn, on the raw failure logit: {early}{', ' if early else ''}{threshold:.3f} from turn {last} on"
+
+
 def print_promises(console: Console, manifest: Manifest) -> None:
-    """Print the threshold at each rate that the bundle might have promised, or how many runs that would need."""
+    """Print the threshold at each rate that the bundle might have promised, or how many runs that would need; where it
+    varies with the turn, that of the latest turns.
+    """
     calibration = manifest.calibration
     n = len(calibration.success_maxima)
     finest = finest_alpha(n, manifest.confidence)

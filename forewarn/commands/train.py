@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ def train(
         float | None,
         typer.Option(min=0.5, max=0.999, help="Keep alpha in this share of calibrations, not only on average."),
     ] = None,
+    threshold: Annotated[
+        Literal["flat", "by-turn"],
+        typer.Option(help="flat, or by-turn: lower in early turns, so that the same alpha buys earlier alerts."),
+    ] = "flat",
     seed: Annotated[int, typer.Option(help="Of weights, batches and early stopping.")] = 13,
     exclude_fold: Annotated[
         int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")
@@ -52,6 +56,7 @@ def train(
         alpha=alpha,
         confidence=confidence,
         exclude_fold=exclude_fold,
+        threshold=threshold,
     )
     with TrainingReporter(epochs, quiet=as_json) as reporter:
         manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter)

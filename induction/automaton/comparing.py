@@ -9,7 +9,7 @@ from pathlib import Path
 from induction.evaluation.metrics import draw_tasks, measure, measure_draws, to_interval
 from induction.evaluation.sample import Sample, to_sample
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.scoring import ScoredRun, score_runs
+from induction.learning.scoring import score_runs
 from monitors.automaton import Automaton, AutomatonMonitor, parse_automaton
 from monitors.bundle.folder import AUTOMATON, GRAPH
 from monitors.bundle.manifest import digest_task
@@ -58,7 +58,8 @@ def compare(monitor: Monitor, automaton: Automaton, corpus: LabelledCorpus) -> C
     """Return both on the runs of tasks that the bundle was not made from; None where the corpus holds none with both
     outcomes.
     """
-    known = set(monitor.manifest.tasks)
+    manifest = monitor.manifest
+    known = set(manifest.tasks)
 
     def is_new(task: str, _: int) -> bool:
         return digest_task(task) not in known
@@ -68,8 +69,8 @@ def compare(monitor: Monitor, automaton: Automaton, corpus: LabelledCorpus) -> C
         return None
     machine = list(score_runs(AutomatonMonitor(monitor, automaton), corpus.runs(is_new)))
     samples = [
-        _to_sample(network, automaton.horizon, monitor.manifest.calibration.success_maxima),
-        _to_sample(machine, automaton.horizon, automaton.success_maxima),
+        to_sample(network, automaton.horizon, [manifest.calibration.success_maxima], offsets=[manifest.offsets]),
+        to_sample(machine, automaton.horizon, [automaton.success_maxima]),
     ]
     return Comparison(
         len(network),
@@ -88,7 +89,7 @@ def measure_automaton(
     if automaton is None:
         return {}
     runs = list(score_runs(AutomatonMonitor(monitor, automaton), corpus.runs(keep)))
-    figures = measure_with_intervals(_to_sample(runs, automaton.horizon, automaton.success_maxima))
+    figures = measure_with_intervals(to_sample(runs, automaton.horizon, [automaton.success_maxima]))
     return {f"automaton_{name}": value for name, value in figures.items()}
 
 
@@ -101,7 +102,3 @@ def measure_with_intervals(sample: Sample) -> dict[str, float]:
         if interval is not None:
             figures[f"{name}_lo"], figures[f"{name}_hi"] = interval
     return figures
-
-
-def _to_sample(runs: list[ScoredRun], horizon: int, maxima: list[float]) -> Sample:
-    return to_sample(runs, horizon, [maxima])

@@ -67,8 +67,14 @@ def evaluate(
         raise NoRunsError(f"{corpus.raw} has no run in fold {fold}")
     if not any(run.last_turn for run in runs):
         raise NoRunsError(f"{corpus.raw}: no agent acts in any of {len(runs)} runs, by this bundle's adapter")
-    maxima = monitor.manifest.calibration.success_maxima
-    sample = to_sample(runs, monitor.manifest.horizon, [maxima], agents=read_agents(corpus.outcomes))
+    manifest = monitor.manifest
+    sample = to_sample(
+        runs,
+        manifest.horizon,
+        [manifest.calibration.success_maxima],
+        agents=read_agents(corpus.outcomes),
+        offsets=[manifest.offsets],
+    )
     return Evaluation(runs, sample, _all_figures(monitor, sample))
 
 

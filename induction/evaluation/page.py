@@ -49,7 +49,7 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
                 draw_recall_against_false_alarms(evaluation, manifest.calibration.success_maxima, manifest.threshold),
             ),
             ("Do probabilities mean what they say?", draw_calibration(evaluation)),
-            ("When does it warn?", draw_alert_times(evaluation.runs, manifest.threshold)),
+            ("When does it warn?", draw_alert_times(evaluation.sample, manifest.threshold)),
         ],
     )
 

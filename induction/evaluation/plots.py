@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.metrics import precision_recall_curve
 
-from induction.evaluation.alerting import alert_metrics_at, equal_far_curve
+from induction.evaluation.alerting import alert_metrics_at, equal_far_curve, first_alerts
 from induction.evaluation.drawing import ACCENT, INK, MUTED, WARN, draw_svg, to_page_colours
 from induction.evaluation.evaluating import Evaluation
-from induction.evaluation.sample import to_step_index
-from induction.learning.scoring import ScoredRun
+from induction.evaluation.sample import Sample, to_step_index
 
 
 def draw_precision_recall(evaluation: Evaluation) -> str:
@@ -92,13 +91,13 @@ def draw_calibration(evaluation: Evaluation) -> str:
     return to_page_colours(draw_svg(draw))
 
 
-def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
+def draw_alert_times(sample: Sample, threshold: float | None) -> str:
     """Return where in the run the first alerts come, failed runs above, successful ones below the axis."""
     places: dict[bool, list[float]] = {True: [], False: []}
-    for run in runs:
-        above = np.flatnonzero(run.score > threshold) if threshold is not None else np.zeros(0, np.int64)
-        if above.size:
-            places[run.success].append(float(run.turns[above[0]]) / max(run.last_turn, 1))
+    everybody = np.arange(len(sample.runs))
+    turns = first_alerts(sample, everybody, np.array([np.inf if threshold is None else threshold]))[:, 0]
+    for number in np.flatnonzero(turns >= 0):
+        places[not sample.failed[number]].append(float(turns[number]) / max(int(sample.last[number]), 1))
 
     def draw(axes: Axes) -> None:
         edges = np.linspace(0, 1, 11)

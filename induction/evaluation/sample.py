@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from induction.learning.scoring import ScoredRun
+from monitors.decision import to_statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +89,22 @@ def to_sample(
     success_maxima: Sequence[Sequence[float]],
     folds: Sequence[int] | None = None,
     agents: Mapping[str, str] | None = None,
+    offsets: Sequence[Sequence[float]] = (),
 ) -> Sample:
-    """Return runs with a monitor's scores; without `folds` all are of one; `agents` tells who made a run, by its id."""
+    """Return runs with a monitor's scores; without `folds` all are of one; `agents` tells who made a run, by its id;
+    `offsets`, for each fold, make scores the statistic that its monitor alerts on.
+    """
     table = to_turn_table(runs, horizon)
     names = [(agents or {}).get(run.run) for run in runs]
     tasks = sorted({run.task for run in runs})
     numbers = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
     task_numbers = {task: number for number, task in enumerate(tasks)}
+    fold = np.array(folds if folds is not None else [0] * len(runs), np.int64)
+    by_fold = offsets or [()] * len(success_maxima)
     return Sample(
         runs,
         horizon,
-        np.array(folds if folds is not None else [0] * len(runs), np.int64),
+        fold,
         np.array([task_numbers[run.task] for run in runs], np.int64),
         np.array([-1 if name is None else numbers[name] for name in names], np.int64),
         np.array([not run.success for run in runs], bool),
@@ -106,7 +112,7 @@ def to_sample(
         table,
         _at_turns(table, [run.risk for run in runs]),
         _at_turns(table, [run.score for run in runs]),
-        [run.score for run in runs],
+        [to_statistic(run.score, run.turns, by_fold[number]) for run, number in zip(runs, fold, strict=True)],
         success_maxima,
         calibrated=True,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from monitors.calibration import PlattMap
 from monitors.conformal import ALPHAS, Promise, promise
@@ -38,7 +38,8 @@ class CalibrationRecord(_Record):
     runs: int
     tasks: int
     success_maxima: list[float] = Field(
-        description="Greatest score of each successful calibration run, ascending: every threshold comes from here."
+        description="Greatest alert statistic of each successful calibration run, ascending: every threshold comes "
+        "from here. The statistic is the raw failure logit, less the manifest's `offsets`."
     )
     success_turns: list[int] = Field(
         description="Turns of the same runs in the same order: the floor of the step index alone."
@@ -61,7 +62,7 @@ class Manifest(_Record):
         None, description="Share of calibrations in which alpha is kept; null = on average over them."
     )
     threshold: float | None = Field(
-        description="On the raw failure logit, strictly above alerts; null = too few runs for alpha, never alerts."
+        description="On the alert statistic, strictly above alerts; null = too few runs for alpha, never alerts."
     )
     release: float | None = Field(description="An episode ends at or below this.")
     finest_alpha: float = Field(
@@ -69,6 +70,12 @@ class Manifest(_Record):
     )
     realised_range: tuple[float, float] = Field(
         description="90 % range of the realised false-alarm rate over calibration draws (Beta)."
+    )
+    offsets: list[FiniteFloat] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="By turn, from 0: taken off the raw failure logit before it is compared, so that the threshold "
+        "lies so much higher at that turn. The last goes on for ever; empty = one flat threshold.",
     )
     min_turns: int = 0
     n_symbols: int

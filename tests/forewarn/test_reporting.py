@@ -67,3 +67,12 @@ def test_json_carries_the_same_promises(manifest: Manifest, capsys: pytest.Captu
     assert [one["alpha"] for one in promises] == [0.01, 0.05, 0.1, 0.2]
     assert [one["threshold"] for one in promises] == [None, 2.9, 2.7, 2.4]
     assert promises[0]["needs"] == 99
+
+
+def test_a_threshold_by_turn_is_shown_at_early_turns_and_from_where_it_stays(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_turn = manifest.model_copy(update={"offsets": [-1.0, -0.8, -0.5, -0.25, 0.0]})
+    print_manifest(Path("desk"), by_turn, as_json=False)
+
+    assert "1.900 at turn 1, 2.450 at turn 3, 2.700 from turn 4 on" in capsys.readouterr().out

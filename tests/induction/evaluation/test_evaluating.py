@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from induction.errors import KnownTasksError, NoRunsError
+from induction.evaluation.alerting import first_alerts
 from induction.evaluation.evaluating import Evaluation, evaluate
 from induction.evaluation.scores_file import write_scores
 from induction.learning.labelled import LabelledCorpus
@@ -114,3 +115,21 @@ def test_written_scores_are_those_of_a_session_step_by_step(
         assert np.allclose(line["risk"], [verdict.risk for verdict in verdicts], rtol=0, atol=1e-5)
         failure = [verdict.failure_probability for verdict in verdicts]
         assert np.allclose(line["failure_probability"], failure, rtol=0, atol=1e-5)
+
+
+def test_alerts_are_judged_by_the_threshold_of_their_turn_as_a_session_has_them(
+    monitor: Monitor, new_tasks: LabelledCorpus
+) -> None:
+    calibration = monitor.manifest.calibration
+    changed = {"threshold": 0.0, "release": -9.0, "offsets": [0.3, 0.2, -0.2, 0.0]}
+    by_turn = Monitor(monitor.manifest.model_copy(update=changed), monitor.adapter, monitor.featuriser, monitor.scorer)
+    found = evaluate(by_turn, new_tasks, None)
+    first = first_alerts(found.sample, np.arange(len(found.runs)), np.array([0.0]))[:, 0]
+
+    for run, turn in zip(new_tasks.runs(), first, strict=True):
+        session = by_turn.session()
+        alerts = [verdict.alert for verdict in map(session.step, run.events) if verdict.alert is not None]
+        assert (alerts[0].turn if alerts else -1) == turn
+    assert len(set(first.tolist())) > 2
+    assert calibration.success_maxima == found.sample.success_maxima[0]
+    assert np.array_equal(found.sample.score, evaluate(monitor, new_tasks, None).sample.score)

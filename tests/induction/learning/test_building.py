@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from induction.errors import ParityError, TooFewRunsError
 from induction.learning import building
 from induction.learning.building import BundleSettings, build_bundle
+from induction.learning.offsets import learn_offsets
 from induction.learning.scoring import score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
@@ -20,6 +21,7 @@ from monitors import Monitor
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import conformal_threshold
+from monitors.decision import to_statistic
 from monitors.errors import BundleError
 from tests.tiny_bundle import Silent, TinyBundle, TinyCorpus, build_tiny_bundle, labelled, write_corpus
 
@@ -154,3 +156,20 @@ def test_any_raw_step_can_be_shown_as_an_example(event: object) -> None:
     example = building._shorten(event)  # type: ignore[arg-type]
 
     assert len(orjson.dumps(example)) < 2_200
+
+
+def test_a_threshold_by_turn_takes_its_offsets_from_failing_training_runs_alone(
+    folded: TinyBundle, tmp_path: Path
+) -> None:
+    settings = BundleSettings(TrainingSettings(max_epochs=2), alpha=0.25, exclude_fold=0, threshold="by-turn")
+    manifest = build_bundle(labelled(folded.corpus), settings, tmp_path / "by-turn", Silent())
+    monitor = Monitor.read(folded.path, device="cpu")
+    training = score_runs(monitor, labelled(folded.corpus).runs(lambda _, fold: fold in (2, 3, 4)))
+    calibrating = score_runs(monitor, labelled(folded.corpus).runs(lambda _, fold: fold == 1))
+    maxima = [to_statistic(run.score, run.turns, manifest.offsets).max() for run in calibrating if run.success]
+
+    assert len(set(manifest.offsets)) > 1
+    assert manifest.offsets == learn_offsets(training)
+    assert manifest.calibration.success_maxima == pytest.approx(sorted(maxima), abs=1e-6)
+    assert manifest.threshold == conformal_threshold(manifest.calibration.success_maxima, 0.25)
+    assert manifest.calibration.risk == monitor.manifest.calibration.risk

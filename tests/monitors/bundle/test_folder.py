@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,36 @@ def test_the_promise_of_a_manifest_is_that_of_its_threshold(manifest: Manifest) 
 def test_a_tasks_digest_is_pinned() -> None:
     assert digest_task("task-1") == "7afaa346b4bf92bf"
     assert len(digest_task("\ud800")) == 16
+
+
+OLD = Path(__file__).with_name("manifest-1-before-offsets.json")
+
+
+def test_a_manifest_from_before_thresholds_by_turn_has_one_flat_threshold(tmp_path: Path) -> None:
+    shutil.copy(OLD, tmp_path / MANIFEST)
+    manifest = read_manifest(tmp_path)
+
+    assert (manifest.format, manifest.offsets) == (1, [])
+    assert {one.alpha: one.threshold for one in manifest.promises()}[0.25] == manifest.threshold
+
+
+def test_a_bundle_without_the_fields_that_came_later_scores_and_alerts_as_with_them(
+    tiny: TinyBundle, copy: Path
+) -> None:
+    raw_manifest = orjson.loads((copy / MANIFEST).read_bytes())
+    later = raw_manifest.keys() - orjson.loads(OLD.read_bytes()).keys()
+    old = {name: value for name, value in raw_manifest.items() if name not in later}
+    (copy / MANIFEST).write_bytes(orjson.dumps(old))
+    one, other = Monitor.read(copy, device="cpu").session(), Monitor.read(tiny.path, device="cpu").session()
+
+    assert later == {"offsets"}
+    assert [one.step(raw) for raw in tiny.corpus.runs[0]] == [other.step(raw) for raw in tiny.corpus.runs[0]]
+
+
+@pytest.mark.parametrize("offsets", [["high"], [1e400], [0.0] * 1001])
+def test_offsets_that_no_training_gives_are_refused(copy: Path, offsets: list[Any]) -> None:
+    raw_manifest = orjson.loads((copy / MANIFEST).read_bytes())
+    (copy / MANIFEST).write_text(json.dumps({**raw_manifest, "offsets": offsets}))
+
+    with pytest.raises(BundleError, match=r"offsets|cannot be read"):
+        read_manifest(copy)
