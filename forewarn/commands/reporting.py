@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from monitors.bundle import Manifest
+from monitors.bundle.manifest import GroupsRecord
 from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         ("horizon", f"{manifest.horizon} turns"),
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
+    if manifest.groups is not None:
+        print_groups(console, manifest.groups, manifest.offsets)
     print_promises(console, manifest)
 
 
@@ -114,6 +117,19 @@ def describe_threshold(threshold: float, offsets: Sequence[float]) -> str:
     shown = sorted({1, 3, 5, 10} & set(range(last)))
     early = ", ".join(f"{threshold + offsets[turn]:.3f} at turn {turn}" for turn in shown)
     return f"by turn, on the raw failure logit: {early}{', ' if early else ''}{threshold:.3f} from turn {last} on"
+
+
+def print_groups(console: Console, groups: GroupsRecord, offsets: Sequence[float]) -> None:
+    """Print whose threshold is what, and what it rests on."""
+    console.print(
+        f"[bold]{'groups':<15}[/]by {escape(groups.by)}: the promise holds within each that has "
+        f"{groups.needed} successful runs or more, and over all others together"
+    )
+    for name, group in (*groups.own.items(), ("others", groups.others)):
+        never = f"never alerts: needs n >= {groups.needed}"
+        kept = never if group.threshold is None else describe_threshold(group.threshold, offsets)
+        console.print(f"  {escape(name):<13}n = {len(group.success_maxima)}, {kept}")
+    console.print("  a run that nobody names a group for has the threshold above, from all runs")
 
 
 def print_promises(console: Console, manifest: Manifest) -> None:

@@ -29,6 +29,13 @@ def train(
         Literal["flat", "by-turn"],
         typer.Option(help="flat, or by-turn: lower in early turns, so that the same alpha buys earlier alerts."),
     ] = "flat",
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Field of the outcomes, such as agent: groups with enough runs get thresholds of their own. Live, a "
+            "run's group is the agent that is named before its first step."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, batches and early stopping.")] = 13,
     exclude_fold: Annotated[
         int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")
@@ -46,6 +53,8 @@ def train(
     from induction.learning.training import TrainingSettings
     from monitors.adapter import read_spec
 
+    if group_by is not None and outcomes is None:
+        raise typer.BadParameter("groups stand in the rows of --outcomes: give them", param_hint="--group-by")
     try:
         recipe = find_recipe(preset, head)
     except KeyError as error:
@@ -59,5 +68,6 @@ def train(
         threshold=threshold,
     )
     with TrainingReporter(epochs, quiet=as_json) as reporter:
-        manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter)
+        corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
+        manifest = build_bundle(corpus, settings, out, reporter)
     print_manifest(out, manifest, as_json=as_json)

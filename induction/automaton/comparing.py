@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from induction.evaluation.metrics import draw_tasks, measure, measure_draws, to_interval
+from induction.evaluation.own_thresholds import to_own_sample, with_groups
 from induction.evaluation.sample import Sample, to_sample
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.scoring import score_runs
@@ -64,12 +65,12 @@ def compare(monitor: Monitor, automaton: Automaton, corpus: LabelledCorpus) -> C
     def is_new(task: str, _: int) -> bool:
         return digest_task(task) not in known
 
-    network = list(score_runs(monitor, corpus.runs(is_new)))
+    network = list(score_runs(monitor, with_groups(corpus, manifest).runs(is_new)))
     if len({run.success for run in network}) < 2 or not any(run.last_turn for run in network):
         return None
     machine = list(score_runs(AutomatonMonitor(monitor, automaton), corpus.runs(is_new)))
     samples = [
-        to_sample(network, automaton.horizon, [manifest.calibration.success_maxima], offsets=[manifest.offsets]),
+        to_own_sample(manifest, network),
         to_sample(machine, automaton.horizon, [automaton.success_maxima]),
     ]
     return Comparison(

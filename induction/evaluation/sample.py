@@ -5,7 +5,7 @@ A floor (base rate, step index, oracles) is the same sample with other scores, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,11 +56,23 @@ class Sample:
     """F lists: greatest alert statistics of the successful calibration runs."""
     calibrated: bool
     """Whether `risk` is a probability."""
+    group: NDArray[np.int64] | None = None
+    """[R] which of `group_maxima` sets a run's threshold; -1, or None for all: its fold's `success_maxima`."""
+    group_maxima: Sequence[Sequence[float]] = ()
+    """As `success_maxima`, for groups that have thresholds of their own."""
 
     @property
     def n_folds(self) -> int:
         """F."""
         return len(self.success_maxima)
+
+    def calibrations(self) -> Iterator[tuple[NDArray[np.int64], Sequence[float]]]:
+        """Yield (numbers of runs that have one threshold, greatest alert statistics of the runs that set it)."""
+        group = np.full(len(self.runs), -1) if self.group is None else self.group
+        for fold, maxima in enumerate(self.success_maxima):
+            yield np.flatnonzero((self.fold == fold) & (group < 0)), maxima
+        for number, maxima in enumerate(self.group_maxima):
+            yield np.flatnonzero(group == number), maxima
 
 
 def to_turn_table(runs: Sequence[ScoredRun], horizon: int) -> TurnTable:
@@ -157,7 +169,8 @@ def _rescore(
     alerting: Sequence[NDArray[np.float64]],
     success_maxima: Sequence[Sequence[float]],
 ) -> Sample:
-    return replace(sample, risk=risk, score=score, alerting=alerting, success_maxima=success_maxima, calibrated=False)
+    floor = replace(sample, risk=risk, score=score, alerting=alerting, success_maxima=success_maxima)
+    return replace(floor, calibrated=False, group=None, group_maxima=())
 
 
 def _at_turns(table: TurnTable, scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

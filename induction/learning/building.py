@@ -16,6 +16,7 @@ import orjson
 
 from induction.learning.calibrating import IDENTITY, calibrate
 from induction.learning.export import check_parity, export_graph
+from induction.learning.groups import group_thresholds
 from induction.learning.labelled import LabelledCorpus, LabelledRun
 from induction.learning.offsets import learn_offsets
 from induction.learning.presets.default import DefaultRecipe
@@ -26,7 +27,7 @@ from induction.learning.training import TrainingSettings
 from monitors.adapter import compile_adapter
 from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
-from monitors.bundle.manifest import digest_task
+from monitors.bundle.manifest import GroupsRecord, digest_task
 from monitors.conformal import finest_alpha, promise
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
@@ -57,9 +58,10 @@ class BundleSettings:
 
 
 def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress) -> Manifest:
-    """Train a monitor on a corpus and write its bundle; return the manifest.
+    """Train a monitor on a corpus and write its bundle; return the manifest. Where the corpus has a `group_by`, groups
+    with enough runs get thresholds of their own.
 
-    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then nothing is written.
+    Raises TooFewRunsError, NoRunsError, NoGroupsError, ParityError, BundleError; then nothing is written.
     """
     check_target(out)
     split = Split(settings.exclude_fold)
@@ -74,7 +76,9 @@ def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, pr
     examples: list[JsonValue] = []
     scored = list(score_runs(monitor, _with_examples(corpus.runs(split.calibrates), examples)))
     calibration = calibrate(scored, settings.training.horizon, offsets)
-    manifest = _describe(corpus, settings, learned, scored, calibration).model_copy(update={"offsets": offsets})
+    manifest = _describe(corpus, settings, learned, scored, calibration).model_copy(
+        update={"offsets": offsets, "groups": _find_groups(scored, corpus.group_by, settings, offsets)}
+    )
     return write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
 
 
@@ -96,6 +100,14 @@ def _to_blank_monitor(
 def _find_offsets(monitor: Monitor, corpus: LabelledCorpus, split: Split) -> list[float]:
     # Of training runs alone: none of them sets the threshold.
     return learn_offsets(score_runs(monitor, (run for run in corpus.runs(split.trains) if not run.success)))
+
+
+def _find_groups(
+    runs: list[ScoredRun], by: str | None, settings: BundleSettings, offsets: list[float]
+) -> GroupsRecord | None:
+    if by is None:
+        return None
+    return group_thresholds(runs, by, settings.alpha, settings.confidence, settings.release_margin, offsets)
 
 
 def _with_examples(runs: Iterator[LabelledRun], examples: list[JsonValue]) -> Iterator[LabelledRun]:

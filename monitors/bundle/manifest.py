@@ -49,6 +49,23 @@ class CalibrationRecord(_Record):
     base_risk: float = Field(ge=0, le=1, description="Mean label of the risk over calibration steps.")
 
 
+class GroupRecord(_Record):
+    """A threshold of some of the runs, and the calibration runs that it comes from."""
+
+    success_maxima: list[float] = Field(description="As those of the calibration, of these runs alone.")
+    threshold: float | None = Field(description="As the manifest's; null = too few runs for alpha, never alerts.")
+    release: float | None
+
+
+class GroupsRecord(_Record):
+    """Thresholds of groups of runs. The manifest's own threshold holds for runs whose group nobody names."""
+
+    by: str = Field(description="The field of the outcomes that names a run's group; live, the run's agent.")
+    needed: int = Field(description="The fewest successful calibration runs for a threshold of a group's own.")
+    own: dict[str, GroupRecord] = Field(description="Group → its threshold.")
+    others: GroupRecord = Field(description="Of every other group, known or not.")
+
+
 class Manifest(_Record):
     """A bundle's first file. Hashes name the others."""
 
@@ -77,6 +94,7 @@ class Manifest(_Record):
         description="By turn, from 0: taken off the raw failure logit before it is compared, so that the threshold "
         "lies so much higher at that turn. The last goes on for ever; empty = one flat threshold.",
     )
+    groups: GroupsRecord | None = Field(None, description="Null = one threshold for all.")
     min_turns: int = 0
     n_symbols: int
     featuriser: str = Field("ngrams", description="How raw steps become the graph's inputs.")
@@ -103,6 +121,9 @@ class Manifest(_Record):
             mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}}
         )
         record["calibration"]["successes"] = len(self.calibration.success_maxima)
+        if self.groups is not None:
+            for group in (record["groups"]["others"], *record["groups"]["own"].values()):
+                group["successes"] = len(group.pop("success_maxima"))
         return record
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from forewarn.commands.reporting import print_manifest
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord
+from monitors.bundle.manifest import GroupRecord, GroupsRecord
 from monitors.calibration import PlattMap
 from monitors.conformal import promise
 
@@ -76,3 +77,17 @@ def test_a_threshold_by_turn_is_shown_at_early_turns_and_from_where_it_stays(
     print_manifest(Path("desk"), by_turn, as_json=False)
 
     assert "1.900 at turn 1, 2.450 at turn 3, 2.700 from turn 4 on" in capsys.readouterr().out
+
+
+def test_groups_are_shown_with_what_their_thresholds_rest_on(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"gpt": GroupRecord(success_maxima=[0.5] * 20, threshold=0.5, release=0.0)}
+    others = GroupRecord(success_maxima=[0.1] * 3, threshold=None, release=None)
+    groups = GroupsRecord(by="model", needed=9, own=own, others=others)
+    print_manifest(Path("desk"), manifest.model_copy(update={"groups": groups}), as_json=False)
+    printed = capsys.readouterr().out
+
+    assert "by model: the promise holds within each that has 9 successful runs or more" in printed
+    assert "gpt          n = 20, 0.500 on the raw failure logit" in printed
+    assert "others       n = 3, never alerts: needs n >= 9" in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -173,3 +174,24 @@ def test_a_threshold_by_turn_takes_its_offsets_from_failing_training_runs_alone(
     assert manifest.calibration.success_maxima == pytest.approx(sorted(maxima), abs=1e-6)
     assert manifest.threshold == conformal_threshold(manifest.calibration.success_maxima, 0.25)
     assert manifest.calibration.risk == monitor.manifest.calibration.risk
+
+
+def test_groups_with_enough_successful_calibration_runs_get_thresholds_of_their_own(
+    folded: TinyBundle, tmp_path: Path
+) -> None:
+    rows = [orjson.loads(line) for line in folded.corpus.outcomes.read_bytes().splitlines()]
+    agents = [{**row, "agent": "amy" if number % 8 else "bob"} for number, row in enumerate(rows)]
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in agents))
+    corpus = replace(labelled(folded.corpus), outcomes=tmp_path / "runs.jsonl", group_by="agent")
+    settings = BundleSettings(TrainingSettings(max_epochs=2), alpha=0.25, exclude_fold=0)
+    manifest = build_bundle(corpus, settings, tmp_path / "grouped", Silent())
+    monitor = Monitor.read(tmp_path / "grouped", device="cpu")
+    calibrating = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == 1)))
+    amy = sorted(float(run.score.max()) for run in calibrating if run.success and run.group == "amy")
+
+    assert manifest.groups is not None
+    assert (manifest.groups.by, manifest.groups.needed, list(manifest.groups.own)) == ("agent", 3, ["amy"])
+    assert manifest.groups.own["amy"].success_maxima == pytest.approx(amy, abs=1e-6)
+    assert monitor.groups.rules[monitor.groups.find("amy")].threshold == manifest.groups.own["amy"].threshold
+    assert monitor.rule.threshold == conformal_threshold(manifest.calibration.success_maxima, 0.25)
+    assert len(manifest.calibration.success_maxima) == sum(run.success for run in calibrating) > len(amy)

@@ -209,11 +209,11 @@ def test_a_tasks_digest_is_pinned() -> None:
 OLD = Path(__file__).with_name("manifest-1-before-offsets.json")
 
 
-def test_a_manifest_from_before_thresholds_by_turn_has_one_flat_threshold(tmp_path: Path) -> None:
+def test_a_manifest_from_before_thresholds_by_turn_and_group_has_one_flat_threshold(tmp_path: Path) -> None:
     shutil.copy(OLD, tmp_path / MANIFEST)
     manifest = read_manifest(tmp_path)
 
-    assert (manifest.format, manifest.offsets) == (1, [])
+    assert (manifest.format, manifest.offsets, manifest.groups) == (1, [], None)
     assert {one.alpha: one.threshold for one in manifest.promises()}[0.25] == manifest.threshold
 
 
@@ -226,7 +226,7 @@ def test_a_bundle_without_the_fields_that_came_later_scores_and_alerts_as_with_t
     (copy / MANIFEST).write_bytes(orjson.dumps(old))
     one, other = Monitor.read(copy, device="cpu").session(), Monitor.read(tiny.path, device="cpu").session()
 
-    assert later == {"offsets"}
+    assert later == {"offsets", "groups"}
     assert [one.step(raw) for raw in tiny.corpus.runs[0]] == [other.step(raw) for raw in tiny.corpus.runs[0]]
 
 
