@@ -105,7 +105,7 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
     if manifest.groups is not None:
-        print_groups(console, manifest.groups, manifest.offsets)
+        print_groups(console, manifest.groups)
     print_promises(console, manifest)
 
 
@@ -119,17 +119,19 @@ def describe_threshold(threshold: float, offsets: Sequence[float]) -> str:
     return f"by turn, on the raw failure logit: {early}{', ' if early else ''}{threshold:.3f} from turn {last} on"
 
 
-def print_groups(console: Console, groups: GroupsRecord, offsets: Sequence[float]) -> None:
-    """Print whose threshold is what, and what it rests on."""
+def print_groups(console: Console, groups: GroupsRecord) -> None:
+    """Print whose threshold is what, and what it rests on; where it varies with the turn, that of the latest turns."""
     console.print(
         f"[bold]{'groups':<15}[/]by {escape(groups.by)}: the promise holds within each that has "
         f"{groups.needed} successful runs or more, and over all others together"
     )
-    for name, group in (*groups.own.items(), ("others", groups.others)):
+    rows = [*groups.own.items(), ("others", groups.others)]
+    width = max(len(name) for name, _ in rows)
+    for name, group in rows:
         never = f"never alerts: needs n >= {groups.needed}"
-        kept = never if group.threshold is None else describe_threshold(group.threshold, offsets)
-        console.print(f"  {escape(name):<13}n = {len(group.success_maxima)}, {kept}")
-    console.print("  a run that nobody names a group for has the threshold above, from all runs")
+        kept = never if group.threshold is None else f"threshold {group.threshold:.3f}"
+        console.print(f"  {escape(name.ljust(width))}  n = {len(group.success_maxima)}, {kept}")
+    console.print("  a run whose group nobody names has the threshold above, from all runs")
 
 
 def print_promises(console: Console, manifest: Manifest) -> None:

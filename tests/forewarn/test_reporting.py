@@ -89,5 +89,5 @@ def test_groups_are_shown_with_what_their_thresholds_rest_on(
     printed = capsys.readouterr().out
 
     assert "by model: the promise holds within each that has 9 successful runs or more" in printed
-    assert "gpt          n = 20, 0.500 on the raw failure logit" in printed
-    assert "others       n = 3, never alerts: needs n >= 9" in printed
+    assert "  gpt     n = 20, threshold 0.500" in printed
+    assert "  others  n = 3, never alerts: needs n >= 9" in printed

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from induction.learning.offsets import MIN_RUNS, learn_offsets
+from induction.learning.offsets import MIN_RUNS, STRENGTH, learn_offsets
 from induction.learning.scoring import ScoredRun
 from monitors.conformal import conformal_threshold
 from monitors.decision import to_statistic
@@ -46,7 +46,7 @@ def test_offsets_follow_the_median_of_failing_runs_and_end_at_zero() -> None:
     assert len(offsets) == TURNS + 1
     assert offsets[-1] == 0.0
     assert np.all(np.diff(offsets) >= 0)
-    assert offsets[1] - offsets[10] == pytest.approx(-9 * 3 / 11, abs=0.8)
+    assert offsets[1] - offsets[10] == pytest.approx(STRENGTH * -9 * 3 / 11, abs=0.6)
 
 
 def test_offsets_move_little_from_turn_to_turn_where_scores_jump() -> None:
@@ -75,7 +75,7 @@ def test_the_greatest_score_of_a_turn_counts_and_successes_do_not() -> None:
 
     offsets = learn_offsets([middle] * MIN_RUNS + [success] * MIN_RUNS)
 
-    assert offsets == [-2.0, -2.0, 0.0]
+    assert offsets == [STRENGTH * -2.0, STRENGTH * -2.0, 0.0]
 
 
 def test_too_few_failing_runs_leave_the_threshold_flat() -> None:
