@@ -7,6 +7,7 @@ ForewarnError
     ├── NoRunsError          nothing that looks like runs, or no run matches its outcome
     ├── LlmError             a chat endpoint gave no usable answer; ends its proposal, never an induction
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
+    ├── NoGroupsError        thresholds by group were asked for, and no calibration run has a group
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from
     └── ParityError          the exported graph does not give the network's scores; nothing was written
 """
@@ -34,6 +35,10 @@ class LlmError(InductionError):
 
 class TooFewRunsError(InductionError):
     """Not enough runs of each outcome."""
+
+
+class NoGroupsError(InductionError):
+    """Thresholds by group were asked for, and no calibration run has a group."""
 
 
 class KnownTasksError(InductionError):

@@ -155,10 +155,12 @@ class AutomatonMonitor:
         threshold = conformal_threshold(automaton.success_maxima, monitor.manifest.alpha)
         self.rule = DecisionRule(threshold, threshold, monitor.manifest.min_turns)
 
-    def initial_state(self) -> AutomatonRunState:
-        """Return the state of a run without steps."""
+    def initial_state(self, group: str = "") -> AutomatonRunState:
+        """Return the state of a run without steps. The automaton has one threshold for all, whatever the group."""
         start = self.automaton.start
-        return AutomatonRunState(self.monitor.initial_state(), start, start, Standing(risk=self.automaton.base_risk))
+        return AutomatonRunState(
+            self.monitor.initial_state(group), start, start, Standing(risk=self.automaton.base_risk)
+        )
 
     def advance(
         self, states: Sequence[AutomatonRunState], raw_steps: Sequence[JsonValue]

@@ -21,7 +21,8 @@ class Promise:
 
     alpha: float
     threshold: float | None
-    """On the raw failure logit; strictly above alerts. None: too few runs, never alerts."""
+    """On the alert statistic (the raw failure logit, less its turn's offset if the bundle has any); strictly above
+    alerts. None: too few runs, never alerts."""
     needs: int
     """The fewest successful calibration runs that support it."""
     realised_range: tuple[float, float]
@@ -56,7 +57,8 @@ def conformal_threshold(success_maxima: Sequence[float], alpha: float) -> float:
     they are too few.
 
     Alert strictly above it: then P(a new successful run ever alerts) <= alpha, on average over calibrations, if it is
-    exchangeable with them (Vovk, Gammerman and Shafer 2005; Papadopoulos et al. 2002).
+    exchangeable with them (Vovk, Gammerman and Shafer 2005; Papadopoulos et al. 2002). Any statistic will do, however
+    runs' turns depend on one another, that was fixed without these runs.
     """
     rank = conformal_rank(len(success_maxima), alpha)
     return sorted(success_maxima)[rank - 1] if rank <= len(success_maxima) else math.inf

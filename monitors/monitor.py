@@ -4,7 +4,6 @@ runs at a time.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ import orjson
 from monitors.adapter import Adapter, compile_adapter, read_spec
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
-from monitors.decision import Alert, DecisionRule, Standing
+from monitors.decision import Alert, Standing
 from monitors.errors import BundleError
 from monitors.features.protocol import TURNS, Featuriser, to_batch
 from monitors.features.reading import read_featuriser
+from monitors.groups import NO_NAME, build_rules
 from monitors.run_state import RunState
 from monitors.scorers.onnx_runtime import OnnxScorer
 from monitors.scorers.protocol import Scorer
@@ -72,9 +72,8 @@ class Monitor:
         self.scorer = scorer
         self.monitor_id = monitor_id
         self.examples: list[JsonValue] = []
-        threshold = math.inf if manifest.threshold is None else manifest.threshold
-        release = threshold if manifest.release is None else manifest.release
-        self.rule = DecisionRule(threshold, release, manifest.min_turns)
+        self.groups = build_rules(manifest)
+        self.rule = self.groups.rules[NO_NAME]
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
@@ -105,12 +104,15 @@ class Monitor:
         """Where the graph runs: "cpu" or "cuda"."""
         return self.scorer.device
 
-    def initial_state(self) -> RunState:
-        """Return the state of a run without steps."""
+    def initial_state(self, group: str = "") -> RunState:
+        """Return the state of a run without steps. `group` names whose threshold holds for it, once and for all: "" if
+        nobody knows.
+        """
         return RunState(
             self.featuriser.initial_memory(),
             self.scorer.initial_state(),
             Standing(risk=self.manifest.calibration.base_risk),
+            self.groups.find(group),
         )
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
@@ -131,10 +133,10 @@ class Monitor:
         for index, reading in enumerate(readings):
             turn = int(features[index].memory[TURNS])
             score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
-            before = states[index].standing
-            standing, opened = self.rule.next_standing(before, turn, score, risk)
+            before, rule = states[index].standing, self.groups.rules[states[index].group]
+            standing, opened = rule.next_standing(before, turn, score, risk)
             alert = (
-                Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk)
+                Alert(standing.episodes, turn, score, rule.threshold_at(turn), risk, failure, before.risk)
                 if opened
                 else None
             )
@@ -151,7 +153,8 @@ class Monitor:
                 reading.case,
                 reading.truncated,
             )
-            results.append((RunState(features[index].memory, scores.state[index].copy(), standing), verdict))
+            state = RunState(features[index].memory, scores.state[index].copy(), standing, states[index].group)
+            results.append((state, verdict))
         return results
 
     def warm(self) -> None:
@@ -161,17 +164,19 @@ class Monitor:
             ["warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}],
         )
 
-    def session(self) -> Session:
-        """Return a run's monitor to be fed step by step, in process."""
-        return Session(self)
+    def session(self, group: str = "") -> Session:
+        """Return a run's monitor to be fed step by step, in process. `group` is whose run it is, where the bundle has
+        thresholds by group (`manifest.groups`).
+        """
+        return Session(self, group)
 
 
 class Session:
     """One run, watched in the agent's own process. Same scores as the service gives."""
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor, group: str = "") -> None:
         self._monitor = monitor
-        self.state = monitor.initial_state()
+        self.state = monitor.initial_state(group)
 
     def step(self, raw_step: JsonValue) -> Verdict:
         """Return the verdict after the run's next raw step."""

@@ -159,8 +159,8 @@ class LiveMonitor(Protocol):
         """Where the graph runs."""
         ...
 
-    def initial_state(self) -> RunState:
-        """The state of a run without steps."""
+    def initial_state(self, group: str = "") -> RunState:
+        """The state of a run of a group without steps."""
         ...
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:

@@ -180,6 +180,8 @@ class RunProgress:
     monitor_id: str
     state: bytes
     summary: RunSummary
+    group: str = ""
+    """The agent that was named before the run's first step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ def replay(
     origin = Origin.from_url(url, api_key)
     monitor = asyncio.run(_read_monitor(origin))
     with status.status("Reading runs …"):
-        chosen = choose_runs(raw, _adapter_of(monitor, bundle, url), outcomes, fold=fold, at_most=runs)
+        spec = _adapter_of(monitor, bundle, url)
+        chosen = choose_runs(raw, spec, outcomes, fold=fold, at_most=runs, group_by=monitor.group_by)
     label = f"replay-{secrets.token_hex(4)}"
     status.print(f"Playing {len(chosen):,} runs against {origin}, {in_flight} at a time, as {label}-…", soft_wrap=True)
     replayed = _play(origin, chosen, label, in_flight, steps_per_s, status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from monitors.bundle import Manifest
+from monitors.bundle.manifest import GroupsRecord
 from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
@@ -125,15 +126,47 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         ("calibrated on", f"{calibration.runs} runs of {calibration.tasks} other tasks, {successes} successful"),
         ("promise", f"at most {manifest.alpha:g} of successful runs ever alert, {kept}"),
         ("realised", f"between {low:.3f} and {high:.3f} in 90 % of calibrations of this size"),
-        ("threshold", never if manifest.threshold is None else f"{manifest.threshold:.3f} on the raw failure logit"),
+        (
+            "threshold",
+            never if manifest.threshold is None else describe_threshold(manifest.threshold, manifest.offsets),
+        ),
         ("horizon", f"{manifest.horizon} turns"),
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
+    if manifest.groups is not None:
+        print_groups(console, manifest.groups)
     print_promises(console, manifest)
 
 
+def describe_threshold(threshold: float, offsets: Sequence[float]) -> str:
+    """Return what a score is compared with, and at which turn where that varies."""
+    if not offsets:
+        return f"{threshold:.3f} on the raw failure logit"
+    last = len(offsets) - 1
+    shown = sorted({1, 3, 5, 10} & set(range(last)))
+    early = ", ".join(f"{threshold + offsets[turn]:.3f} at turn {turn}" for turn in shown)
+    return f"by turn, on the raw failure logit: {early}{', ' if early else ''}{threshold:.3f} from turn {last} on"
+
+
+def print_groups(console: Console, groups: GroupsRecord) -> None:
+    """Print whose threshold is what, and what it rests on; where it varies with the turn, that of the latest turns."""
+    console.print(
+        f"[bold]{'groups':<15}[/]by {escape(groups.by)}: the promise holds within each that has "
+        f"{groups.needed} successful runs or more, and over all others together"
+    )
+    rows = [*groups.own.items(), ("others", groups.others)]
+    width = max(len(name) for name, _ in rows)
+    for name, group in rows:
+        never = f"never alerts: needs n >= {groups.needed}"
+        kept = never if group.threshold is None else f"threshold {group.threshold:.3f}"
+        console.print(f"  {escape(name.ljust(width))}  n = {len(group.success_maxima)}, {kept}")
+    console.print("  a run whose group nobody names has the threshold above, from all runs")
+
+
 def print_promises(console: Console, manifest: Manifest) -> None:
-    """Print the threshold at each rate that the bundle might have promised, or how many runs that would need."""
+    """Print the threshold at each rate that the bundle might have promised, or how many runs that would need; where it
+    varies with the turn, that of the latest turns.
+    """
     calibration = manifest.calibration
     n = len(calibration.success_maxima)
     finest = finest_alpha(n, manifest.confidence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,17 @@ def train(
         float | None,
         typer.Option(min=0.5, max=0.999, help="Keep alpha in this share of calibrations, not only on average."),
     ] = None,
+    threshold: Annotated[
+        Literal["flat", "by-turn"],
+        typer.Option(help="flat, or by-turn: lower in early turns, so that the same alpha buys earlier alerts."),
+    ] = "flat",
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Field of the outcomes, such as agent: groups with enough runs get thresholds of their own. Live, a "
+            "run's group is the agent that is named before its first step."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, batches and early stopping.")] = 13,
     exclude_fold: Annotated[
         int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")
@@ -42,6 +53,8 @@ def train(
     from induction.learning.training import TrainingSettings
     from monitors.adapter import read_spec
 
+    if group_by is not None and outcomes is None:
+        raise typer.BadParameter("groups stand in the rows of --outcomes: give them", param_hint="--group-by")
     try:
         recipe = find_recipe(preset, head)
     except KeyError as error:
@@ -52,7 +65,9 @@ def train(
         alpha=alpha,
         confidence=confidence,
         exclude_fold=exclude_fold,
+        threshold=threshold,
     )
     with TrainingReporter(quiet=as_json) as reporter:
-        manifest = build_bundle(LabelledCorpus(raw, read_spec(adapter), outcomes), settings, out, reporter, resume=True)
+        corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
+        manifest = build_bundle(corpus, settings, out, reporter, resume=True)
     print_manifest(out, manifest, as_json=as_json)

@@ -25,6 +25,10 @@ class UnscoredError(ForewarnError):
     """Steps were accepted and not scored in time."""
 
 
+REPLAYED = "replay"
+"""The agent's name where nothing hangs on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlayableRun:
     """A finished run, ready to post: `steps` are raw steps as JSON, in order."""
@@ -33,6 +37,8 @@ class PlayableRun:
     task: str
     success: bool
     steps: tuple[bytes, ...]
+    agent: str = REPLAYED
+    """What the service is told before the first step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ class Replay:
     async def _play_one(self, connection: ServiceConnection, number: int, run: PlayableRun, tally: _Tally) -> PlayedRun:
         run_id = f"{self._label}-{number:05d}"
         tags = {"replay": self._label, "run": run.run[:MAX_TAG_CHARS]}
-        await connection.start_run(run_id, "replay", run.task[:MAX_TASK_CHARS], tags)
+        await connection.start_run(run_id, run.agent, run.task[:MAX_TASK_CHARS], tags)
         for position, step in enumerate(run.steps):
             await self._pacer.pace()
             last = position == len(run.steps) - 1

@@ -35,6 +35,8 @@ class ActiveMonitor:
     monitor_id: str
     promise: Promise
     adapter: Any
+    group_by: str | None = None
+    """The field of the outcomes that names a run's agent, where thresholds are by group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class ServiceConnection:
         detail = await self.get(f"/v1/monitors/{active}")
         manifest = detail["manifest"]
         promise = Promise(manifest["alpha"], manifest["calibration"]["successes"], manifest.get("confidence"))
-        return ActiveMonitor(active, promise, detail.get("adapter"))
+        group_by = (manifest.get("groups") or {}).get("by")
+        return ActiveMonitor(active, promise, detail.get("adapter"), group_by)
 
     async def _ask(self, method: str, path: str, body: Any = b"", *, what: str, extra_head: str = "") -> Answer:
         data = body if isinstance(body, bytes) else orjson.dumps(body)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from induction.evaluation.metrics import draw_tasks, measure, measure_draws, to_interval
+from induction.evaluation.own_thresholds import to_own_sample, with_groups
 from induction.evaluation.sample import Sample, to_sample
 from induction.learning.labelled import LabelledCorpus
-from induction.learning.scoring import ScoredRun, score_runs
+from induction.learning.scoring import score_runs
 from monitors.automaton import Automaton, AutomatonMonitor, parse_automaton
 from monitors.bundle.folder import AUTOMATON, GRAPH
 from monitors.bundle.manifest import digest_task
@@ -58,18 +59,19 @@ def compare(monitor: Monitor, automaton: Automaton, corpus: LabelledCorpus) -> C
     """Return both on the runs of tasks that the bundle was not made from; None where the corpus holds none with both
     outcomes.
     """
-    known = set(monitor.manifest.tasks)
+    manifest = monitor.manifest
+    known = set(manifest.tasks)
 
     def is_new(task: str, _: int) -> bool:
         return digest_task(task) not in known
 
-    network = list(score_runs(monitor, corpus.runs(is_new)))
+    network = list(score_runs(monitor, with_groups(corpus, manifest).runs(is_new)))
     if len({run.success for run in network}) < 2 or not any(run.last_turn for run in network):
         return None
     machine = list(score_runs(AutomatonMonitor(monitor, automaton), corpus.runs(is_new)))
     samples = [
-        _to_sample(network, automaton.horizon, monitor.manifest.calibration.success_maxima),
-        _to_sample(machine, automaton.horizon, automaton.success_maxima),
+        to_own_sample(manifest, network),
+        to_sample(machine, automaton.horizon, [automaton.success_maxima]),
     ]
     return Comparison(
         len(network),
@@ -88,7 +90,7 @@ def measure_automaton(
     if automaton is None:
         return {}
     runs = list(score_runs(AutomatonMonitor(monitor, automaton), corpus.runs(keep)))
-    figures = measure_with_intervals(_to_sample(runs, automaton.horizon, automaton.success_maxima))
+    figures = measure_with_intervals(to_sample(runs, automaton.horizon, [automaton.success_maxima]))
     return {f"automaton_{name}": value for name, value in figures.items()}
 
 
@@ -101,7 +103,3 @@ def measure_with_intervals(sample: Sample) -> dict[str, float]:
         if interval is not None:
             figures[f"{name}_lo"], figures[f"{name}_hi"] = interval
     return figures
-
-
-def _to_sample(runs: list[ScoredRun], horizon: int, maxima: list[float]) -> Sample:
-    return to_sample(runs, horizon, [maxima])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,15 @@ class FitKey:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The test runs of a fit, scored, and the calibration runs' greatest scores that its thresholds come from."""
+    """The test runs of a fit, scored, and the calibration runs' greatest statistics that its thresholds come from."""
 
     key: FitKey
     runs: list[ScoredRun]
     success_maxima: list[float]
     success_turns: list[int]
     training_runs: int = 0
+    offsets: list[float] = field(default_factory=list)
+    """By turn, what alerts take off the score: see the manifest."""
 
 
 class _Stages(NoProgress):
@@ -90,7 +92,9 @@ def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable
         say("Scoring the test fold")
         runs = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == key.fold)))
     calibration = manifest.calibration
-    return Fit(key, runs, calibration.success_maxima, calibration.success_turns, manifest.training.runs)
+    return Fit(
+        key, runs, calibration.success_maxima, calibration.success_turns, manifest.training.runs, manifest.offsets
+    )
 
 
 def write_fit(found: Fit, folder: Path) -> None:
@@ -109,7 +113,9 @@ def read_fit(key: FitKey, folder: Path) -> Fit | None:
     except FileNotFoundError:
         return None
     runs = [ScoredRun(**{name: _from_plain(name, value) for name, value in run.items()}) for run in record["runs"]]
-    return Fit(key, runs, record["success_maxima"], record["success_turns"], record["training_runs"])
+    # A fit that was written before there were offsets has none.
+    offsets = record.get("offsets", [])
+    return Fit(key, runs, record["success_maxima"], record["success_turns"], record["training_runs"], offsets)
 
 
 _TYPES = {

@@ -151,8 +151,7 @@ def draw_new_beside_known(values: Mapping[str, Mapping[str, Sequence[tuple[float
 def _left(sample: Sample, alpha: float) -> NDArray[np.float64]:
     """[R] share of the run left at its first alert in time, else 0."""
     left = np.zeros(len(sample.runs))
-    for fold, maxima in enumerate(sample.success_maxima):
-        chosen = np.flatnonzero(sample.fold == fold)
+    for chosen, maxima in sample.calibrations():
         turns = first_alerts(sample, chosen, np.array([conformal_threshold(maxima, alpha)]))[:, 0]
         last = sample.last[chosen]
         left[chosen] = np.where(turns >= 0, (last - turns) / np.maximum(last, 1), 0.0)

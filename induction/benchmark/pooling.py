@@ -29,7 +29,8 @@ def pool(fits: Sequence[Fit], agents: Mapping[str, str] | None = None, horizon: 
     for number, fit in enumerate(fits):
         runs.extend(sorted(fit.runs, key=lambda run: run.run))
         folds.extend([number] * len(fit.runs))
-    return to_sample(runs, horizon, [fit.success_maxima for fit in fits], folds, agents)
+    maxima, offsets = [fit.success_maxima for fit in fits], [fit.offsets for fit in fits]
+    return to_sample(runs, horizon, maxima, folds, agents, offsets)
 
 
 def pool_fold(fit: Fit, agents: Mapping[str, str] | None = None, horizon: int = HORIZON) -> Sample:

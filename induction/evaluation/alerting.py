@@ -28,16 +28,25 @@ def first_alerts(sample: Sample, chosen: NDArray[np.int64], thresholds: NDArray[
     return turns
 
 
+def first_alerts_at(sample: Sample, thresholds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return [R]: the turn of each run's first score strictly above its own of R thresholds; -1 where it has none."""
+    turns = np.empty(len(sample.runs), np.int64)
+    for threshold in np.unique(thresholds):
+        chosen = np.flatnonzero(thresholds == threshold)
+        turns[chosen] = first_alerts(sample, chosen, np.array([threshold]))[:, 0]
+    return turns
+
+
 def alert_metrics(sample: Sample, weights: NDArray[np.float64], alphas: Sequence[float] = ALPHAS) -> Figures:
-    """Return far@α, recall@α, left@α, each fold with the threshold of its own calibration runs.
+    """Return far@α, recall@α, left@α, each fold (and each group that has its own) with the threshold of its own
+    calibration runs.
 
     far = share of successful runs that ever alert; recall = share of failed runs that alert strictly before their last
     turn; left = mean (T - t) / T at the first alert of those.
     """
     alerted = np.zeros((len(sample.runs), len(alphas)))
     left = np.zeros_like(alerted)
-    for fold, maxima in enumerate(sample.success_maxima):
-        chosen = np.flatnonzero(sample.fold == fold)
+    for chosen, maxima in sample.calibrations():
         thresholds = np.array([conformal_threshold(maxima, alpha) for alpha in alphas])
         turns = first_alerts(sample, chosen, thresholds)
         alerted[chosen] = turns >= 0
@@ -45,10 +54,9 @@ def alert_metrics(sample: Sample, weights: NDArray[np.float64], alphas: Sequence
     return _count(weights, sample.failed, alerted, left, [f"@{alpha:.2f}" for alpha in alphas])
 
 
-def alert_metrics_at(sample: Sample, weights: NDArray[np.float64], threshold: float) -> Figures:
-    """Return far, recall and left for one threshold on all runs."""
-    everybody = np.arange(len(sample.runs))
-    turns = first_alerts(sample, everybody, np.array([threshold]))
+def alert_metrics_at(sample: Sample, weights: NDArray[np.float64], thresholds: NDArray[np.float64]) -> Figures:
+    """Return far, recall and left for a threshold of each run [R]."""
+    turns = first_alerts_at(sample, thresholds)[:, None]
     return _count(weights, sample.failed, (turns >= 0).astype(np.float64), _left(turns, sample.last), [""])
 
 

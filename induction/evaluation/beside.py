@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from induction.evaluation.diagnosing import (
     to_figures,
 )
 from induction.evaluation.evaluating import Evaluation
+from induction.evaluation.own_thresholds import own_thresholds
 from induction.learning.corpus import featurise_runs
 from induction.learning.labelled import LabelledCorpus
 from monitors.features.featuriser import ERROR_STATUSES
@@ -57,11 +57,11 @@ def write_first_alerts(
 ) -> list[GroupDiagnosis]:
     """Write one JSON line a run, and then one a group, and add first_alert_… figures; return the groups.
 
-    At the bundle's own threshold: a bundle that never alerts catches nothing, and that is shown.
+    At the bundle's own thresholds: a bundle that never alerts catches nothing, and that is shown.
     """
-    threshold = math.inf if monitor.manifest.threshold is None else monitor.manifest.threshold
+    thresholds = own_thresholds(monitor.manifest, evaluation.runs)
     runs = diagnose_runs(
-        evaluation.sample, threshold, read_agents(corpus.outcomes), find_endings(monitor, corpus, fold)
+        evaluation.sample, thresholds, read_agents(corpus.outcomes), find_endings(monitor, corpus, fold)
     )
     groups = diagnose_groups(runs)
     evaluation.figures.update(to_figures(runs))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from induction.evaluation.alerting import first_alerts
+from induction.evaluation.alerting import first_alerts_at
 from induction.evaluation.sample import Sample
 
 KINDS = ("ends in an error", "ends without a reply", "goes round in circles", "ends by itself")
@@ -75,12 +76,12 @@ class GroupDiagnosis:
 
 def diagnose_runs(
     sample: Sample,
-    threshold: float,
+    thresholds: NDArray[np.float64],
     agents: Mapping[str, str] | None = None,
     kinds: Mapping[str, str] | None = None,
 ) -> list[RunDiagnosis]:
-    """Return each run's first alert at a threshold, in the order of the sample; `kinds` by run id."""
-    turns = first_alerts(sample, np.arange(len(sample.runs)), np.array([threshold]))[:, 0]
+    """Return each run's first alert at its own of R thresholds, in the order of the sample; `kinds` by run id."""
+    turns = first_alerts_at(sample, thresholds)
     return [
         RunDiagnosis(
             run.run,

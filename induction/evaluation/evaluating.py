@@ -11,12 +11,12 @@ from induction.errors import KnownTasksError, NoRunsError
 from induction.evaluation.agents import read_agents
 from induction.evaluation.alerting import ALPHAS
 from induction.evaluation.metrics import draw_tasks, measure, measure_draws, to_interval
+from induction.evaluation.own_thresholds import to_own_sample, with_groups
 from induction.evaluation.sample import (
     Sample,
     to_base_rate,
     to_near_end_oracle,
     to_outcome_oracle,
-    to_sample,
     to_step_index,
 )
 from induction.learning.labelled import LabelledCorpus, LabelledRun
@@ -52,7 +52,7 @@ def evaluate(
     """
 
     def wanted() -> Iterator[LabelledRun]:
-        for run in corpus.runs(lambda _, run_fold: fold is None or run_fold == fold):
+        for run in with_groups(corpus, monitor.manifest).runs(lambda _, run_fold: fold is None or run_fold == fold):
             if not allow_known_tasks and digest_task(run.task) in known:
                 raise KnownTasksError(
                     f"the bundle was trained or calibrated on task {run.task!r}: evaluate on other runs, "
@@ -67,8 +67,7 @@ def evaluate(
         raise NoRunsError(f"{corpus.raw} has no run in fold {fold}")
     if not any(run.last_turn for run in runs):
         raise NoRunsError(f"{corpus.raw}: no agent acts in any of {len(runs)} runs, by this bundle's adapter")
-    maxima = monitor.manifest.calibration.success_maxima
-    sample = to_sample(runs, monitor.manifest.horizon, [maxima], agents=read_agents(corpus.outcomes))
+    sample = to_own_sample(monitor.manifest, runs, read_agents(corpus.outcomes))
     return Evaluation(runs, sample, _all_figures(monitor, sample))
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment
 
 from induction.evaluation.drawing import to_css
 from induction.evaluation.evaluating import Evaluation
+from induction.evaluation.own_thresholds import own_thresholds
 from induction.evaluation.plots import (
     draw_alert_times,
     draw_calibration,
@@ -34,7 +35,7 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
     template = resources.files("induction.evaluation").joinpath("page.html.j2").read_text("utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure"] = _figure
-    figures = evaluation.figures
+    figures, thresholds = evaluation.figures, own_thresholds(manifest, evaluation.runs)
     return environment.from_string(template).render(
         colours=to_css(),
         manifest=manifest,
@@ -46,10 +47,10 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
             ("Does the risk rank turns?", draw_precision_recall(evaluation)),
             (
                 "Recall for the false alarms it costs",
-                draw_recall_against_false_alarms(evaluation, manifest.calibration.success_maxima, manifest.threshold),
+                draw_recall_against_false_alarms(evaluation, manifest.calibration.success_maxima, thresholds),
             ),
             ("Do probabilities mean what they say?", draw_calibration(evaluation)),
-            ("When does it warn?", draw_alert_times(evaluation.runs, manifest.threshold)),
+            ("When does it warn?", draw_alert_times(evaluation.sample, thresholds)),
         ],
     )
 

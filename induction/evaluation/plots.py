@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from induction.evaluation.alerting import alert_metrics_at, equal_far_curve
+from induction.evaluation.alerting import alert_metrics_at, equal_far_curve, first_alerts_at
 from induction.evaluation.drawing import ACCENT, INK, MUTED, WARN, draw_svg, to_page_colours
 from induction.evaluation.evaluating import Evaluation
-from induction.evaluation.sample import to_step_index
-from induction.learning.scoring import ScoredRun
+from induction.evaluation.sample import Sample, to_step_index
 
 
 def draw_precision_recall(evaluation: Evaluation) -> str:
@@ -39,10 +39,10 @@ def draw_precision_recall(evaluation: Evaluation) -> str:
 
 
 def draw_recall_against_false_alarms(
-    evaluation: Evaluation, success_maxima: Sequence[float], threshold: float | None
+    evaluation: Evaluation, success_maxima: Sequence[float], thresholds: NDArray[np.float64]
 ) -> str:
     """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served
-    one marked.
+    ones [R] marked.
     """
     sample = evaluation.sample
     clock = to_step_index(sample, [[] for _ in sample.success_maxima])
@@ -53,8 +53,8 @@ def draw_recall_against_false_alarms(
         for scored, label, colour in ((sample, "monitor", ACCENT), (clock, "step index alone", MUTED)):
             recall, _ = equal_far_curve(scored, everybody, grid)
             axes.plot(grid, recall[:, 0], color=colour, label=label, linewidth=1.8)
-        if threshold is not None:
-            served = alert_metrics_at(sample, everybody, threshold)
+        if np.isfinite(thresholds).any():
+            served = alert_metrics_at(sample, everybody, thresholds)
             axes.plot(served["far"], served["recall"], "o", color=WARN, label="served threshold", markersize=7)
         axes.set(
             xlabel="false alarms (share of successful runs)",
@@ -92,13 +92,14 @@ def draw_calibration(evaluation: Evaluation) -> str:
     return to_page_colours(draw_svg(draw))
 
 
-def draw_alert_times(runs: Sequence[ScoredRun], threshold: float | None) -> str:
-    """Return where in the run the first alerts come, failed runs above, successful ones below the axis."""
+def draw_alert_times(sample: Sample, thresholds: NDArray[np.float64]) -> str:
+    """Return where in the run the first alerts come by thresholds [R], failed runs above, successful ones below the
+    axis.
+    """
     places: dict[bool, list[float]] = {True: [], False: []}
-    for run in runs:
-        above = np.flatnonzero(run.score > threshold) if threshold is not None else np.zeros(0, np.int64)
-        if above.size:
-            places[run.success].append(float(run.turns[above[0]]) / max(run.last_turn, 1))
+    turns = first_alerts_at(sample, thresholds)
+    for number in np.flatnonzero(turns >= 0):
+        places[not sample.failed[number]].append(float(turns[number]) / max(int(sample.last[number]), 1))
 
     def draw(axes: Axes) -> None:
         edges = np.linspace(0, 1, 11)

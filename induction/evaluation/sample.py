@@ -5,7 +5,7 @@ A floor (base rate, step index, oracles) is the same sample with other scores, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from induction.learning.scoring import ScoredRun
+from monitors.decision import to_statistic
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,23 @@ class Sample:
     """F lists: greatest alert statistics of the successful calibration runs."""
     calibrated: bool
     """Whether `risk` is a probability."""
+    group: NDArray[np.int64] | None = None
+    """[R] which of `group_maxima` sets a run's threshold; -1, or None for all: its fold's `success_maxima`."""
+    group_maxima: Sequence[Sequence[float]] = ()
+    """As `success_maxima`, for groups that have thresholds of their own."""
 
     @property
     def n_folds(self) -> int:
         """F."""
         return len(self.success_maxima)
+
+    def calibrations(self) -> Iterator[tuple[NDArray[np.int64], Sequence[float]]]:
+        """Yield (numbers of runs that have one threshold, greatest alert statistics of the runs that set it)."""
+        group = np.full(len(self.runs), -1) if self.group is None else self.group
+        for fold, maxima in enumerate(self.success_maxima):
+            yield np.flatnonzero((self.fold == fold) & (group < 0)), maxima
+        for number, maxima in enumerate(self.group_maxima):
+            yield np.flatnonzero(group == number), maxima
 
 
 def to_turn_table(runs: Sequence[ScoredRun], horizon: int) -> TurnTable:
@@ -88,17 +101,22 @@ def to_sample(
     success_maxima: Sequence[Sequence[float]],
     folds: Sequence[int] | None = None,
     agents: Mapping[str, str] | None = None,
+    offsets: Sequence[Sequence[float]] = (),
 ) -> Sample:
-    """Return runs with a monitor's scores; without `folds` all are of one; `agents` tells who made a run, by its id."""
+    """Return runs with a monitor's scores; without `folds` all are of one; `agents` tells who made a run, by its id;
+    `offsets`, for each fold, make scores the statistic that its monitor alerts on.
+    """
     table = to_turn_table(runs, horizon)
     names = [(agents or {}).get(run.run) for run in runs]
     tasks = sorted({run.task for run in runs})
     numbers = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
     task_numbers = {task: number for number, task in enumerate(tasks)}
+    fold = np.array(folds if folds is not None else [0] * len(runs), np.int64)
+    by_fold = offsets or [()] * len(success_maxima)
     return Sample(
         runs,
         horizon,
-        np.array(folds if folds is not None else [0] * len(runs), np.int64),
+        fold,
         np.array([task_numbers[run.task] for run in runs], np.int64),
         np.array([-1 if name is None else numbers[name] for name in names], np.int64),
         np.array([not run.success for run in runs], bool),
@@ -106,7 +124,7 @@ def to_sample(
         table,
         _at_turns(table, [run.risk for run in runs]),
         _at_turns(table, [run.score for run in runs]),
-        [run.score for run in runs],
+        [to_statistic(run.score, run.turns, by_fold[number]) for run, number in zip(runs, fold, strict=True)],
         success_maxima,
         calibrated=True,
     )
@@ -151,7 +169,8 @@ def _rescore(
     alerting: Sequence[NDArray[np.float64]],
     success_maxima: Sequence[Sequence[float]],
 ) -> Sample:
-    return replace(sample, risk=risk, score=score, alerting=alerting, success_maxima=success_maxima, calibrated=False)
+    floor = replace(sample, risk=risk, score=score, alerting=alerting, success_maxima=success_maxima)
+    return replace(floor, calibrated=False, group=None, group_maxima=())
 
 
 def _at_turns(table: TurnTable, scores: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

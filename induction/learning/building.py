@@ -5,11 +5,12 @@ not at all.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import orjson
 
@@ -17,8 +18,10 @@ from induction.learning.calibrating import IDENTITY, calibrate
 from induction.learning.checkpoint_folder import CheckpointFolder
 from induction.learning.checkpoints import NO_CHECKPOINTS
 from induction.learning.export import check_parity, export_graph
+from induction.learning.groups import group_thresholds
 from induction.learning.identity import identify_learning
-from induction.learning.labelled import LabelledCorpus
+from induction.learning.labelled import LabelledCorpus, LabelledRun
+from induction.learning.offsets import learn_offsets
 from induction.learning.presets.default import DefaultRecipe
 from induction.learning.progress import Progress
 from induction.learning.recipe import Learned, Recipe
@@ -28,7 +31,7 @@ from induction.learning.training import TrainingSettings
 from monitors.adapter import compile_adapter
 from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
-from monitors.bundle.manifest import digest_task
+from monitors.bundle.manifest import GroupsRecord, digest_task
 from monitors.conformal import finest_alpha, promise
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
@@ -38,6 +41,8 @@ from monitors.scorers.onnx_runtime import OnnxScorer
 from monitors.stepview import JsonValue, to_text
 
 EXAMPLE_CHARS = 2_000
+
+Threshold = Literal["flat", "by-turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class BundleSettings:
     alpha: float = 0.1
     confidence: float | None = None
     exclude_fold: int | None = None
+    threshold: Threshold = "flat"
+    """"by-turn": lower in early turns, by offsets that training runs tell; earlier alerts for the same alpha."""
     min_turns: int = 0
     release_margin: float = 0.5
     """An alert episode ends this far (in logits) below the threshold."""
@@ -57,12 +64,13 @@ class BundleSettings:
 def build_bundle(
     corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress, *, resume: bool = False
 ) -> Manifest:
-    """Train a monitor on a corpus and write its bundle; return the manifest.
+    """Train a monitor on a corpus and write its bundle; return the manifest. Where the corpus has a `group_by`, groups
+    with enough runs get thresholds of their own.
 
     With `resume`, what learning has done is kept in a folder beside `out` until the bundle is written: killed anywhere
     and called again, it goes on, and writes the files that it would have written uninterrupted.
 
-    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then no bundle is written.
+    Raises TooFewRunsError, NoRunsError, NoGroupsError, ParityError, BundleError; then no bundle is written.
     """
     check_target(out)
     split = Split(settings.exclude_fold)
@@ -73,10 +81,14 @@ def build_bundle(
     graph = export_graph(learned.network)
     check_parity(learned.network, graph, seed=settings.training.seed)
     progress.stage("Calibrating on held-out runs")
+    monitor = _to_blank_monitor(corpus, learned.featuriser, graph, settings)
+    offsets = _find_offsets(monitor, corpus, split) if settings.threshold == "by-turn" else []
     examples: list[JsonValue] = []
-    scored = _score_for_calibration(corpus, split, learned.featuriser, graph, settings, examples)
-    calibration = calibrate(scored, settings.training.horizon)
-    manifest = _describe(corpus, settings, learned, scored, calibration)
+    scored = list(score_runs(monitor, _with_examples(corpus.runs(split.calibrates), examples)))
+    calibration = calibrate(scored, settings.training.horizon, offsets)
+    manifest = _describe(corpus, settings, learned, scored, calibration).model_copy(
+        update={"offsets": offsets, "groups": _find_groups(scored, corpus.group_by, settings, offsets)}
+    )
     manifest = write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
     checkpoints.clear()
     return manifest
@@ -92,17 +104,10 @@ def _open_checkpoints(
     return checkpoints
 
 
-def _score_for_calibration(
-    corpus: LabelledCorpus,
-    split: Split,
-    featuriser: Featuriser,
-    graph: bytes,
-    settings: BundleSettings,
-    examples: list[JsonValue],
-) -> list[ScoredRun]:
-    """Return the calibration runs scored by the very graph that will be served, uncalibrated; fill in up to three
-    example raw steps.
-    """
+def _to_blank_monitor(
+    corpus: LabelledCorpus, featuriser: Featuriser, graph: bytes, settings: BundleSettings
+) -> Monitor:
+    """Return the very graph that will be served as a monitor, uncalibrated."""
     blank = CalibrationRecord(
         runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0
     )
@@ -111,14 +116,27 @@ def _score_for_calibration(
         path = Path(folder) / "graph.onnx"
         path.write_bytes(graph)
         scorer = OnnxScorer(path, "cpu")
-    monitor = Monitor(manifest, compile_adapter(corpus.spec), featuriser, scorer)
+    return Monitor(manifest, compile_adapter(corpus.spec), featuriser, scorer)
 
-    def calibration_runs() -> Any:
-        for run in corpus.runs(split.calibrates):
-            examples.extend(_shorten(event) for event in run.events[: 3 - len(examples)])
-            yield run
 
-    return list(score_runs(monitor, calibration_runs()))
+def _find_offsets(monitor: Monitor, corpus: LabelledCorpus, split: Split) -> list[float]:
+    # Of training runs alone: none of them sets the threshold.
+    return learn_offsets(score_runs(monitor, (run for run in corpus.runs(split.trains) if not run.success)))
+
+
+def _find_groups(
+    runs: list[ScoredRun], by: str | None, settings: BundleSettings, offsets: list[float]
+) -> GroupsRecord | None:
+    if by is None:
+        return None
+    return group_thresholds(runs, by, settings.alpha, settings.confidence, settings.release_margin, offsets)
+
+
+def _with_examples(runs: Iterator[LabelledRun], examples: list[JsonValue]) -> Iterator[LabelledRun]:
+    """Yield runs as they are; fill in up to three example raw steps."""
+    for run in runs:
+        examples.extend(_shorten(event) for event in run.events[: 3 - len(examples)])
+        yield run
 
 
 def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) -> Manifest:

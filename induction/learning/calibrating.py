@@ -13,18 +13,20 @@ from induction.errors import TooFewRunsError
 from induction.learning.scoring import ScoredRun
 from monitors.bundle import CalibrationRecord
 from monitors.calibration import PlattMap
+from monitors.decision import to_statistic
 
 IDENTITY = PlattMap(slope=1.0, intercept=0.0)
 
 
-def calibrate(runs: Sequence[ScoredRun], horizon: int) -> CalibrationRecord:
-    """Return the calibration of a monitor from runs scored with IDENTITY maps. Raises TooFewRunsError unless both
-    outcomes occur.
+def calibrate(runs: Sequence[ScoredRun], horizon: int, offsets: Sequence[float] = ()) -> CalibrationRecord:
+    """Return the calibration of a monitor from runs scored with IDENTITY maps; `offsets`, by turn, must rest on other
+    runs. Raises TooFewRunsError unless both outcomes occur.
 
     Every raw step's score counts, those in the middle of a turn too. Raw steps weigh the same on risk, as they do in
     the figures of it; runs do on failure, as a run has one outcome.
     """
-    successes = sorted((run for run in runs if run.success), key=lambda run: float(run.score.max()))
+    maxima = [(float(to_statistic(run.score, run.turns, offsets).max()), run) for run in runs if run.success]
+    successes = sorted(maxima, key=lambda pair: pair[0])
     if not successes or len(successes) == len(runs):
         raise TooFewRunsError(
             f"calibration needs runs of both outcomes; its {len(runs)} runs have {len(successes)} successes"
@@ -36,8 +38,8 @@ def calibrate(runs: Sequence[ScoredRun], horizon: int) -> CalibrationRecord:
     return CalibrationRecord(
         runs=len(runs),
         tasks=tasks,
-        success_maxima=[float(run.score.max()) for run in successes],
-        success_turns=[run.last_turn for run in successes],
+        success_maxima=[maximum for maximum, _ in successes],
+        success_turns=[run.last_turn for _, run in successes],
         risk=_fit_platt(_to_logit(np.concatenate([run.risk for run in runs])), risk_label, np.ones_like(weight), tasks),
         failure=_fit_platt(np.concatenate([run.score for run in runs]), failure_label, weight, tasks),
         base_risk=float(np.average(risk_label, weights=weight)),

@@ -27,6 +27,8 @@ class LabelledRun:
     success: bool
     fold: int
     events: list[JsonValue]
+    group: str = ""
+    """Whose threshold holds for it, where thresholds are by group; "" if its row does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class LabelledCorpus:
     """"new": folds by task, so that a test asks about tasks never seen; "known": folds by run, tasks repeat."""
     among: Callable[[LabelledRun], bool] | None = None
     """Which runs there are at all, for who asks what fewer of them would teach; all if left out."""
+    group_by: str | None = None
+    """The field of the outcomes that names a run's group, such as agent or model."""
 
     def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
         """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they
@@ -51,7 +55,7 @@ class LabelledCorpus:
         read = matched = 0
         for raw_run in read_runs(self.raw, self.spec):
             read += 1
-            labelled = _label(raw_run, table, self.split)
+            labelled = _label(raw_run, table, self.split, self.group_by)
             if labelled is not None:
                 matched += 1
                 if (self.among is None or self.among(labelled)) and (
@@ -81,7 +85,7 @@ def hash_run_fold(run: str) -> int:
     return int(hashlib.sha256(f"forewarn-run:{run}".encode("utf-8", "replace")).hexdigest()[:8], 16) % N_FOLDS
 
 
-def _label(raw_run: RawRun, table: OutcomeTable | None, split: str) -> LabelledRun | None:
+def _label(raw_run: RawRun, table: OutcomeTable | None, split: str, group_by: str | None) -> LabelledRun | None:
     name = raw_run.file if raw_run.loc is None else f"{raw_run.file}#{raw_run.loc}"
     if table is None:
         if raw_run.success is None:
@@ -95,4 +99,5 @@ def _label(raw_run: RawRun, table: OutcomeTable | None, split: str) -> LabelledR
     fold = hash_fold(row.task) if row.fold is None else row.fold
     if split == "known":
         fold = hash_run_fold(row.run)
-    return LabelledRun(row.run, row.task, row.success, fold, raw_run.events)
+    group = row.extra.get(group_by) if group_by is not None else None
+    return LabelledRun(row.run, row.task, row.success, fold, raw_run.events, "" if group is None else str(group))

@@ -21,8 +21,8 @@ StateT = TypeVar("StateT")
 class Watcher(Protocol[StateT]):
     """What scores runs: a monitor, or its automaton."""
 
-    def initial_state(self) -> StateT:
-        """Return the state of a run without steps."""
+    def initial_state(self, group: str = "") -> StateT:
+        """Return the state of a run of a group without steps."""
 
     def advance(self, states: Sequence[StateT], raw_steps: Sequence[JsonValue]) -> list[tuple[StateT, Verdict]]:
         """Return next states and verdicts."""
@@ -45,6 +45,8 @@ class ScoredRun:
     failure: NDArray[np.float64]
     score: NDArray[np.float64]
     """[S] raw failure logit."""
+    group: str = ""
+    """As the labelled run's."""
 
     @property
     def last_turn(self) -> int:
@@ -69,7 +71,7 @@ def score_runs(monitor: Watcher[StateT], runs: Iterable[LabelledRun], batch_size
     """Yield runs scored in batches, the raw steps of each in order. Runs without a raw step are left out."""
     iterator = (run for run in runs if run.events)
     while group := [_Open(run) for run in islice(iterator, batch_size)]:
-        states = [monitor.initial_state() for _ in group]
+        states = [monitor.initial_state(item.run.group) for item in group]
         for index in range(max(len(item.run.events) for item in group)):
             live = [place for place, item in enumerate(group) if index < len(item.run.events)]
             results = monitor.advance(
@@ -99,4 +101,5 @@ def _to_scored(item: _Open) -> ScoredRun:
         np.array([verdict.risk for verdict in verdicts]),
         np.array([verdict.failure_probability for verdict in verdicts]),
         np.array([verdict.score for verdict in verdicts]),
+        item.run.group,
     )

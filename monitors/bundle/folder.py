@@ -111,7 +111,7 @@ def write_bundle(
         (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=_JSON))
         hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in FILES}
         manifest = manifest.model_copy(update={"files": hashes})
-        (new / MANIFEST).write_bytes(orjson.dumps(manifest.model_dump(mode="json"), option=_JSON))
+        (new / MANIFEST).write_bytes(orjson.dumps(_to_plain(manifest), option=_JSON))
         if folder.exists():
             folder.replace(old)
         new.replace(folder)
@@ -119,6 +119,12 @@ def write_bundle(
         for left_over in (new, old):
             shutil.rmtree(left_over, ignore_errors=True)
     return manifest
+
+
+def _to_plain(manifest: Manifest) -> dict[str, JsonValue]:
+    # A bundle with one flat threshold goes on reading where these are not known yet; one with others must not.
+    unused = {name for name in ("offsets", "groups") if not getattr(manifest, name)}
+    return manifest.model_dump(mode="json", exclude=unused)
 
 
 def add_automaton(folder: Path, automaton: bytes) -> None:

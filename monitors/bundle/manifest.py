@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from monitors.calibration import PlattMap
 from monitors.conformal import ALPHAS, Promise, promise
@@ -42,7 +42,8 @@ class CalibrationRecord(_Record):
     runs: int
     tasks: int
     success_maxima: list[float] = Field(
-        description="Greatest score of each successful calibration run, ascending: every threshold comes from here."
+        description="Greatest alert statistic of each successful calibration run, ascending: every threshold comes "
+        "from here. The statistic is the raw failure logit, less the manifest's `offsets`."
     )
     success_turns: list[int] = Field(
         description="Turns of the same runs in the same order: the floor of the step index alone."
@@ -50,6 +51,23 @@ class CalibrationRecord(_Record):
     risk: PlattMap
     failure: PlattMap
     base_risk: float = Field(ge=0, le=1, description="Mean label of the risk over calibration steps.")
+
+
+class GroupRecord(_Record):
+    """A threshold of some of the runs, and the calibration runs that it comes from."""
+
+    success_maxima: list[float] = Field(description="As those of the calibration, of these runs alone.")
+    threshold: float | None = Field(description="As the manifest's; null = too few runs for alpha, never alerts.")
+    release: float | None
+
+
+class GroupsRecord(_Record):
+    """Thresholds of groups of runs. The manifest's own threshold holds for runs whose group nobody names."""
+
+    by: str = Field(description="The field of the outcomes that names a run's group; live, the run's agent.")
+    needed: int = Field(description="The fewest successful calibration runs for a threshold of a group's own.")
+    own: dict[str, GroupRecord] = Field(description="Group → its threshold.")
+    others: GroupRecord = Field(description="Of every other group, known or not.")
 
 
 class Manifest(_Record):
@@ -65,7 +83,7 @@ class Manifest(_Record):
         None, description="Share of calibrations in which alpha is kept; null = on average over them."
     )
     threshold: float | None = Field(
-        description="On the raw failure logit, strictly above alerts; null = too few runs for alpha, never alerts."
+        description="On the alert statistic, strictly above alerts; null = too few runs for alpha, never alerts."
     )
     release: float | None = Field(description="An episode ends at or below this.")
     finest_alpha: float = Field(
@@ -74,6 +92,13 @@ class Manifest(_Record):
     realised_range: tuple[float, float] = Field(
         description="90 % range of the realised false-alarm rate over calibration draws (Beta)."
     )
+    offsets: list[FiniteFloat] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="By turn, from 0: taken off the raw failure logit before it is compared, so that the threshold "
+        "lies so much higher at that turn. The last goes on for ever; empty = one flat threshold.",
+    )
+    groups: GroupsRecord | None = Field(None, description="Null = one threshold for all.")
     min_turns: int = 0
     n_symbols: int
     featuriser: str = Field("ngrams", description="How raw steps become the graph's inputs.")
@@ -100,6 +125,9 @@ class Manifest(_Record):
             mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}}
         )
         record["calibration"]["successes"] = len(self.calibration.success_maxima)
+        if self.groups is not None:
+            for group in (record["groups"]["others"], *record["groups"]["own"].values()):
+                group["successes"] = len(group.pop("success_maxima"))
         return record
 
 

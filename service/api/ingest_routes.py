@@ -20,7 +20,9 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["runs"])
 
     async def put_run(run_id: str, request: Request, start: RunStart) -> Response:
-        """Say what is known of a run: agent, task, tags. May come before its first step, and again."""
+        """Say what is known of a run: agent, task, tags. May come before its first step, and again. Where a monitor has
+        thresholds by group, the agent named before the first step settles the run's.
+        """
         check_run_id(run_id)
         if not deps.catalogue.active_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)

@@ -114,5 +114,5 @@ def to_memory(progress: RunProgress, shelf: LoadedMonitors) -> RunMemory:
     try:
         state = RunState.from_bytes(progress.state) if progress.state else None
     except RunStateError as error:
-        return RunMemory(monitor_id, None, progress.summary, fault=str(error))
-    return RunMemory(monitor_id, state, progress.summary)
+        return RunMemory(monitor_id, None, progress.summary, str(error), progress.group)
+    return RunMemory(monitor_id, state, progress.summary, group=progress.group)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -36,6 +36,8 @@ class RunMemory:
     summary: RunSummary
     fault: str = ""
     """Why the run's steps cannot be scored at all (its stored state cannot be read), if so."""
+    group: str = ""
+    """Whose threshold its first state is to have; later states know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def _score_round(
 
 def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now_ms: int) -> None:
     raw_steps = [orjson.loads(entry.data) for entry in entries]
-    states = [batch.runs[entry.ref].memory.state or monitor.initial_state() for entry in entries]
+    memories = [batch.runs[entry.ref].memory for entry in entries]
+    states = [memory.state or monitor.initial_state(memory.group) for memory in memories]
     results = monitor.advance(states, raw_steps)
     for _, verdict in results:
         if not (math.isfinite(verdict.score) and 0 <= verdict.risk <= 1 and 0 <= verdict.failure_probability <= 1):
@@ -135,9 +138,8 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
     for entry, (state, verdict) in zip(entries, results, strict=True):
         coverage.add(verdict.view, verdict.case, verdict.known, verdict.truncated)
         run = batch.runs[entry.ref]
-        run.memory = RunMemory(
-            monitor.monitor_id, state, next_summary(run.memory.summary, entry.position, verdict, now_ms)
-        )
+        summary = next_summary(run.memory.summary, entry.position, verdict, now_ms)
+        run.memory = replace(run.memory, monitor_id=monitor.monitor_id, state=state, summary=summary, fault="")
         run.scores.append(
             ScoreRecord(
                 turn=verdict.turn,
@@ -181,7 +183,7 @@ def park(run: ScoredRun, entry: Entry, now_ms: int) -> None:
     was = run.memory.summary
     values = {name: getattr(was, name) for name in RunSummary.__slots__}
     summary = RunSummary(**{**values, "steps": entry.position + 1, "parked": was.parked + 1, "scored_ms": now_ms})
-    run.memory = RunMemory(run.memory.monitor_id, run.memory.state, summary, run.memory.fault)
+    run.memory = replace(run.memory, summary=summary)
     run.scores.append(
         ScoreRecord(
             was.turn,

@@ -81,8 +81,11 @@ class RedisPartitionLog:
 
     async def load(self, refs: Sequence[RunRef]) -> list[RunProgress]:
         """See `ports.PartitionLog.load`."""
-        rows = await self._fields(refs, "monitor", "state", "summary")
-        return [RunProgress((row[0] or b"").decode(), row[1] or b"", RunSummary.from_json(row[2])) for row in rows]
+        rows = await self._fields(refs, "monitor", "state", "summary", "group")
+        return [
+            RunProgress((row[0] or b"").decode(), row[1] or b"", RunSummary.from_json(row[2]), (row[3] or b"").decode())
+            for row in rows
+        ]
 
     async def read_descriptions(self, refs: Sequence[RunRef]) -> list[RunDescription]:
         """See `ports.PartitionLog.read_descriptions`."""

@@ -44,6 +44,7 @@ APPEND = Script(
 -- ARGV: now (us), steps per run, backlog, id window, groups, then for each group: run name, monitor, count, then
 -- (client id digest, data) each.
 -- Returns for each group {code, position or -1 - position of the step that it repeats, ...}.
+-- A run's first steps settle whose threshold it has: the agent named by then, whoever is named later.
 local now, most, backlog, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now_ms = math.floor(tonumber(now) / 1000)
 local length = redis.call('XLEN', KEYS[1])
@@ -53,7 +54,7 @@ for g = 1, tonumber(ARGV[5]) do
   local name, monitor, count = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   local first = a + 3
   a = first + 2 * count
-  local known = redis.call('HMGET', run, 'next', 'ended_ms')
+  local known = redis.call('HMGET', run, 'next', 'ended_ms', 'agent')
   local next = tonumber(known[1] or '0')
   local fresh, repeats, seen = 0, {}, {}
   for i = 0, count - 1 do
@@ -72,6 +73,7 @@ for g = 1, tonumber(ARGV[5]) do
     if fresh > 0 and not known[1] then
       if redis.call('HSETNX', run, 'created_ms', now_ms) == 1 then redis.call('ZADD', KEYS[2], now_ms, name) end
       redis.call('HSETNX', run, 'monitor', monitor)
+      if known[3] then redis.call('HSET', run, 'group', known[3]) end
     end
     local with_ids = false
     for i = 0, count - 1 do

@@ -93,3 +93,15 @@ def test_the_command_refuses_a_rate_that_is_none(corpus: tuple[Path, Path], caps
         main(["replay", str(corpus[0]), "--url", "http://127.0.0.1:9", "--rate", "fast"])
     assert ended.value.code == 2
     assert "'fast'" in capsys.readouterr().err
+
+
+def test_runs_play_as_the_agent_of_their_row_where_thresholds_are_by_group(
+    corpus: tuple[Path, Path], spec: AdapterSpec
+) -> None:
+    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
+    named = [{**row, **({"model": row["file"]} if row["loc"] else {})} for row in rows]
+    corpus[1].write_text("".join(json.dumps(row) + "\n" for row in named))
+    agents = {run.run: run.agent for run in choose_runs(corpus[0], spec, corpus[1], group_by="model")}
+
+    assert (agents["a.json#1"], agents["b.json#2"], agents["a.json#0"]) == ("a.json", "b.json", "")
+    assert {run.agent for run in choose_runs(corpus[0], spec, corpus[1])} == {"replay"}

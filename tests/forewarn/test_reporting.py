@@ -11,6 +11,7 @@ import pytest
 from forewarn.commands.reporting import TrainingReporter, print_manifest, to_duration
 from induction.learning.progress import Countdown, EpochReport, NoProgress
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord
+from monitors.bundle.manifest import GroupRecord, GroupsRecord
 from monitors.calibration import PlattMap
 from monitors.conformal import promise
 
@@ -132,3 +133,26 @@ def test_the_time_left_is_that_of_the_parts_made_scaled_by_their_costs() -> None
     countdown.end_part()
 
     assert parts.heard == [(2, 4, 15.0), (3, 4, 14.0)]
+
+
+def test_a_threshold_by_turn_is_shown_at_early_turns_and_from_where_it_stays(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_turn = manifest.model_copy(update={"offsets": [-1.0, -0.8, -0.5, -0.25, 0.0]})
+    print_manifest(Path("desk"), by_turn, as_json=False)
+
+    assert "1.900 at turn 1, 2.450 at turn 3, 2.700 from turn 4 on" in capsys.readouterr().out
+
+
+def test_groups_are_shown_with_what_their_thresholds_rest_on(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"gpt": GroupRecord(success_maxima=[0.5] * 20, threshold=0.5, release=0.0)}
+    others = GroupRecord(success_maxima=[0.1] * 3, threshold=None, release=None)
+    groups = GroupsRecord(by="model", needed=9, own=own, others=others)
+    print_manifest(Path("desk"), manifest.model_copy(update={"groups": groups}), as_json=False)
+    printed = capsys.readouterr().out
+
+    assert "by model: the promise holds within each that has 9 successful runs or more" in printed
+    assert "  gpt     n = 20, threshold 0.500" in printed
+    assert "  others  n = 3, never alerts: needs n >= 9" in printed

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mapie.regression import SplitConformalRegressor
 from scipy.stats import beta
 from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
 
 from monitors.conformal import (
     ALPHAS,
@@ -24,6 +25,7 @@ from monitors.conformal import (
     promise,
     realised_range,
 )
+from monitors.decision import DecisionRule, to_statistic
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,25 @@ def test_the_threshold_is_the_one_that_mapie_finds(n: int) -> None:
 
     assert alphas
     assert bounds[0, 1] == pytest.approx([conformal_threshold(maxima.tolist(), alpha) for alpha in alphas], rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [40, 110])
+def test_a_threshold_by_turn_is_the_one_that_mapie_finds_around_the_offsets(n: int) -> None:
+    """MAPIE predicts a run's worst turn as its offset: the residual above is our statistic, its upper bound our
+    threshold at that turn.
+    """
+    rng = np.random.default_rng(n)
+    offsets = [-1.5, -1.0, -0.5, 0.0]
+    turns = np.arange(6, dtype=np.int32)
+    statistic = np.stack([to_statistic(scores, turns, offsets) for scores in rng.gamma(4.0, size=(n, 6))])
+    worst = statistic.argmax(1)
+    x = np.array(offsets)[np.minimum(worst, 3)][:, None]
+    identity = LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    regressor = SplitConformalRegressor(identity, confidence_level=0.9, prefit=True)
+    _, bounds = regressor.conformalize(x, x[:, 0] + statistic.max(1)).predict_interval(np.array(offsets)[:, None])
+    rule = DecisionRule(conformal_threshold(statistic.max(1).tolist(), 0.1), 0.0, offsets=tuple(offsets))
+
+    assert bounds[:, 1, 0] == pytest.approx([rule.threshold_at(turn) for turn in range(4)], rel=1e-12)
 
 
 @given(st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40), st.integers(1, 60))

@@ -91,3 +91,18 @@ def test_the_packages_names_are_all_there() -> None:
     assert all(getattr(monitors, name) is not None for name in monitors.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Monitors'"):
         _ = monitors.Monitors  # type: ignore[attr-defined]
+
+
+def test_a_threshold_by_turn_leaves_scores_raw_and_alerts_say_the_threshold_of_their_turn(
+    tiny: TinyBundle, copy: Path, monitor: Monitor
+) -> None:
+    raw_manifest = orjson.loads((copy / MANIFEST).read_bytes())
+    by_turn = {"threshold": 0.0, "release": -0.5, "offsets": [9.0, -9.0, 9.0]}
+    (copy / MANIFEST).write_bytes(orjson.dumps({**raw_manifest, **by_turn}))
+    changed, plain = Monitor.read(copy, device="cpu").session(), monitor.session()
+    verdicts = [(changed.step(raw), plain.step(raw)) for raw in tiny.corpus.runs[0]]
+    alerts = [one.alert for one, _ in verdicts if one.alert is not None and one.turn == 1]
+
+    assert [one.score for one, _ in verdicts] == [other.score for _, other in verdicts]
+    assert [(alert.turn, alert.threshold) for alert in alerts] == [(1, -9.0)]
+    assert alerts[0].score in [one.score for one, _ in verdicts if one.turn == 1]

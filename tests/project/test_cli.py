@@ -75,3 +75,8 @@ def test_running_the_package_is_running_the_command() -> None:
     command = [sys.executable, "-m", "forewarn", "--version"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.startswith("forewarn ")
+
+
+def test_groups_without_outcomes_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main("train", "raw", "--adapter", "a.json", "--out", "b", "--group-by", "agent") == 2
+    assert "--outcomes" in capsys.readouterr().err

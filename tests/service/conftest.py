@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from service.app.worker import to_memory
+from service.ports import LiveMonitor
 from service.records import NewStep, RunRef
 from service.redis_log.connection import build_client
 from service.redis_log.embedded import EmbeddedRedis, find_server
@@ -91,7 +92,7 @@ class Core:
     async def working(
         self,
         owner: str = "w1",
-        monitor: FakeMonitor | None = None,
+        monitor: LiveMonitor | None = None,
         lease_ms: int = LEASE_MS,
         log: Callable[[RedisPartitionLog], Any] = lambda plain: plain,
         crash: bool = False,

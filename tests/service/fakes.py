@@ -34,7 +34,7 @@ class FakeMonitor:
         self.rule = DecisionRule(THRESHOLD, THRESHOLD / 2)
         self.batches: list[int] = []
 
-    def initial_state(self) -> RunState:
+    def initial_state(self, group: str = "") -> RunState:
         return RunState(np.zeros(2, np.int64), np.zeros(1, np.float32), Standing())
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:

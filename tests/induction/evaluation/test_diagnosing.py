@@ -41,7 +41,7 @@ def one(groups: list[GroupDiagnosis], by: str, group: str) -> GroupDiagnosis:
 def test_the_first_score_strictly_above_the_threshold_is_the_alert() -> None:
     runs = [scored("a", [0.1, 0.5, 0.6, 0.2], success=False), scored("b", [0.5, 0.5], success=True)]
 
-    found = diagnose_runs(to_sample(runs, 3, [[0.5]]), 0.5, {"a": "gpt"}, {"a": "ends by itself"})
+    found = diagnose_runs(to_sample(runs, 3, [[0.5]]), np.array([0.5, 0.5]), {"a": "gpt"}, {"a": "ends by itself"})
 
     assert [run.alert_turn for run in found] == [3, None]
     assert [run.left for run in found] == [0.25, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import orjson
 import pytest
 
 from induction.errors import KnownTasksError, NoRunsError
+from induction.evaluation.alerting import first_alerts, first_alerts_at
 from induction.evaluation.evaluating import Evaluation, evaluate
+from induction.evaluation.own_thresholds import own_thresholds
 from induction.evaluation.scores_file import write_scores
 from induction.learning.labelled import LabelledCorpus
 from monitors import Monitor
+from monitors.bundle.manifest import GroupRecord, GroupsRecord
+from monitors.conformal import conformal_threshold
 from tests.tiny_bundle import TinyBundle, labelled
 
 
@@ -114,3 +119,51 @@ def test_written_scores_are_those_of_a_session_step_by_step(
         assert np.allclose(line["risk"], [verdict.risk for verdict in verdicts], rtol=0, atol=1e-5)
         failure = [verdict.failure_probability for verdict in verdicts]
         assert np.allclose(line["failure_probability"], failure, rtol=0, atol=1e-5)
+
+
+def test_alerts_are_judged_by_the_threshold_of_their_turn_as_a_session_has_them(
+    monitor: Monitor, new_tasks: LabelledCorpus
+) -> None:
+    calibration = monitor.manifest.calibration
+    changed = {"threshold": 0.0, "release": -9.0, "offsets": [0.3, 0.2, -0.2, 0.0]}
+    by_turn = Monitor(monitor.manifest.model_copy(update=changed), monitor.adapter, monitor.featuriser, monitor.scorer)
+    found = evaluate(by_turn, new_tasks, None)
+    first = first_alerts(found.sample, np.arange(len(found.runs)), np.array([0.0]))[:, 0]
+
+    for run, turn in zip(new_tasks.runs(), first, strict=True):
+        session = by_turn.session()
+        alerts = [verdict.alert for verdict in map(session.step, run.events) if verdict.alert is not None]
+        assert (alerts[0].turn if alerts else -1) == turn
+    assert len(set(first.tolist())) > 2
+    assert calibration.success_maxima == found.sample.success_maxima[0]
+    assert np.array_equal(found.sample.score, evaluate(monitor, new_tasks, None).sample.score)
+
+
+def test_each_group_is_judged_by_its_own_threshold_as_a_session_of_it_alerts(
+    monitor: Monitor, new_tasks: LabelledCorpus, tmp_path: Path
+) -> None:
+    rows = [orjson.loads(line) for line in new_tasks.outcomes.read_bytes().splitlines()]  # type: ignore[union-attr]
+    named = [{**row, "model": ("one", "two", "new", None)[number % 4]} for number, row in enumerate(rows)]
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in named))
+    corpus = replace(new_tasks, outcomes=tmp_path / "runs.jsonl")
+    levels = {"one": [-0.1, 0.0], "two": [0.1, 0.2], "others": [9.0]}
+    records = {
+        name: GroupRecord(success_maxima=values * 20, threshold=values[-1], release=-9.0)
+        for name, values in levels.items()
+    }
+    groups = GroupsRecord(by="model", needed=9, others=records.pop("others"), own=records)
+    manifest = monitor.manifest.model_copy(update={"groups": groups, "threshold": 0.05, "release": -9.0})
+    grouped = Monitor(manifest, monitor.adapter, monitor.featuriser, monitor.scorer)
+
+    found = evaluate(grouped, corpus, None)
+    first = first_alerts_at(found.sample, own_thresholds(manifest, found.runs))
+
+    for run, turn in zip(replace(corpus, group_by="model").runs(), first, strict=True):
+        session = grouped.session(run.group)
+        alerts = [verdict.alert for verdict in map(session.step, run.events) if verdict.alert is not None]
+        assert (alerts[0].turn if alerts else -1) == turn
+    good = [run for run in found.runs if run.success]
+    limits = {"one": 0.0, "two": 0.2, "new": 9.0, "": conformal_threshold(manifest.calibration.success_maxima, 0.05)}
+    expected = np.mean([run.score.max() > limits[run.group] for run in good])
+    assert found.figures["far@0.05"] == pytest.approx(expected)
+    assert {run.group for run in good} == {"one", "two", "new", ""}

@@ -34,6 +34,11 @@ def once(sample: Sample) -> NDArray[np.float64]:
     return np.ones((1, len(sample.runs)))
 
 
+def all_at(sample: Sample, threshold: float) -> NDArray[np.float64]:
+    """One threshold for every run."""
+    return np.full(len(sample.runs), threshold)
+
+
 def scored(
     success: bool,
     turns: list[int],
@@ -212,7 +217,7 @@ def test_an_alert_must_come_strictly_before_the_last_turn_to_catch_a_failure() -
     ]
     sample = to_sample(runs, 3, [[]])
 
-    figures = defined(alert_metrics_at(sample, once(sample), 1.0))
+    figures = defined(alert_metrics_at(sample, once(sample), all_at(sample, 1.0)))
 
     assert figures["recall"] == 0.5
     assert figures["left"] == pytest.approx((2 / 4 + 2 / 2) / 2)
@@ -222,20 +227,23 @@ def test_an_alert_must_come_strictly_before_the_last_turn_to_catch_a_failure() -
 def test_an_alert_in_the_middle_of_a_turn_counts_at_that_turn() -> None:
     sample = to_sample([scored(False, [1, 2, 2, 2, 3], score=[0, 0, 5, 0, 0])], 3, [[]])
 
-    assert defined(alert_metrics_at(sample, once(sample), 1.0)) == {"recall": 1.0, "left": pytest.approx(1 / 3)}
+    assert defined(alert_metrics_at(sample, once(sample), all_at(sample, 1.0))) == {
+        "recall": 1.0,
+        "left": pytest.approx(1 / 3),
+    }
 
 
 def test_a_false_alarm_is_a_successful_run_that_ever_alerts() -> None:
     scores = [[0.0, 0.0], [0.0, 2.0], [2.0, 2.0], [1.0, 1.0]]
     sample = to_sample([scored(True, [1, 2], score=score) for score in scores], 3, [[]])
 
-    assert defined(alert_metrics_at(sample, once(sample), 1.0)) == {"far": 0.5}
+    assert defined(alert_metrics_at(sample, once(sample), all_at(sample, 1.0))) == {"far": 0.5}
 
 
 def test_an_infinite_threshold_catches_nothing_and_alarms_nobody() -> None:
     sample = to_sample([scored(True, [1, 2], score=[9, 9]), scored(False, [1, 2], score=[9, 9])], 3, [[]])
 
-    assert defined(alert_metrics_at(sample, once(sample), math.inf)) == {"far": 0.0, "recall": 0.0}
+    assert defined(alert_metrics_at(sample, once(sample), all_at(sample, math.inf))) == {"far": 0.0, "recall": 0.0}
 
 
 def test_each_fold_alerts_by_the_threshold_of_its_own_calibration_runs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from induction.errors import ParityError, TooFewRunsError
 from induction.learning import building
 from induction.learning.building import BundleSettings, build_bundle
+from induction.learning.offsets import learn_offsets
 from induction.learning.scoring import score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
@@ -20,6 +22,7 @@ from monitors import Monitor
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import conformal_threshold
+from monitors.decision import to_statistic
 from monitors.errors import BundleError
 from tests.tiny_bundle import Silent, TinyBundle, TinyCorpus, build_tiny_bundle, labelled, write_corpus
 
@@ -154,3 +157,41 @@ def test_any_raw_step_can_be_shown_as_an_example(event: object) -> None:
     example = building._shorten(event)  # type: ignore[arg-type]
 
     assert len(orjson.dumps(example)) < 2_200
+
+
+def test_a_threshold_by_turn_takes_its_offsets_from_failing_training_runs_alone(
+    folded: TinyBundle, tmp_path: Path
+) -> None:
+    settings = BundleSettings(TrainingSettings(max_epochs=2), alpha=0.25, exclude_fold=0, threshold="by-turn")
+    manifest = build_bundle(labelled(folded.corpus), settings, tmp_path / "by-turn", Silent())
+    monitor = Monitor.read(folded.path, device="cpu")
+    training = score_runs(monitor, labelled(folded.corpus).runs(lambda _, fold: fold in (2, 3, 4)))
+    calibrating = score_runs(monitor, labelled(folded.corpus).runs(lambda _, fold: fold == 1))
+    maxima = [to_statistic(run.score, run.turns, manifest.offsets).max() for run in calibrating if run.success]
+
+    assert len(set(manifest.offsets)) > 1
+    assert manifest.offsets == learn_offsets(training)
+    assert manifest.calibration.success_maxima == pytest.approx(sorted(maxima), abs=1e-6)
+    assert manifest.threshold == conformal_threshold(manifest.calibration.success_maxima, 0.25)
+    assert manifest.calibration.risk == monitor.manifest.calibration.risk
+
+
+def test_groups_with_enough_successful_calibration_runs_get_thresholds_of_their_own(
+    folded: TinyBundle, tmp_path: Path
+) -> None:
+    rows = [orjson.loads(line) for line in folded.corpus.outcomes.read_bytes().splitlines()]
+    agents = [{**row, "agent": "amy" if number % 8 else "bob"} for number, row in enumerate(rows)]
+    (tmp_path / "runs.jsonl").write_bytes(b"\n".join(orjson.dumps(row) for row in agents))
+    corpus = replace(labelled(folded.corpus), outcomes=tmp_path / "runs.jsonl", group_by="agent")
+    settings = BundleSettings(TrainingSettings(max_epochs=2), alpha=0.25, exclude_fold=0)
+    manifest = build_bundle(corpus, settings, tmp_path / "grouped", Silent())
+    monitor = Monitor.read(tmp_path / "grouped", device="cpu")
+    calibrating = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == 1)))
+    amy = sorted(float(run.score.max()) for run in calibrating if run.success and run.group == "amy")
+
+    assert manifest.groups is not None
+    assert (manifest.groups.by, manifest.groups.needed, list(manifest.groups.own)) == ("agent", 3, ["amy"])
+    assert manifest.groups.own["amy"].success_maxima == pytest.approx(amy, abs=1e-6)
+    assert monitor.groups.rules[monitor.groups.find("amy")].threshold == manifest.groups.own["amy"].threshold
+    assert monitor.rule.threshold == conformal_threshold(manifest.calibration.success_maxima, 0.25)
+    assert len(manifest.calibration.success_maxima) == sum(run.success for run in calibrating) > len(amy)

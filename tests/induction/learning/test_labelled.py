@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -107,3 +108,12 @@ def test_rows_without_a_fold_get_the_hash_of_their_task(corpus: TinyCorpus) -> N
 
 def test_the_hash_of_a_task_is_pinned() -> None:
     assert [hash_fold(task) for task in ("task-0", "task-1", "", "größe", "\ud800")] == [0, 4, 3, 4, 2]
+
+
+def test_a_runs_group_is_the_named_field_of_its_row(corpus: TinyCorpus) -> None:
+    rewrite_outcomes(corpus, {"agent": "amy"})
+    rewrite_outcomes(corpus, {"agent": None}, only=0)
+    groups = [run.group for run in replace(labelled(corpus), group_by="agent").runs()]
+
+    assert (groups.count("amy"), groups.count("")) == (11, 1)
+    assert {run.group for run in labelled(corpus).runs()} == {""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from monitors import Monitor
 from monitors.bundle import Manifest, read_manifest, verify_files, write_bundle
 from monitors.bundle.folder import FILES, MANIFEST
-from monitors.bundle.manifest import FORMAT, digest_task
+from monitors.bundle.manifest import FORMAT, GroupRecord, GroupsRecord, digest_task
 from monitors.errors import BundleError, BundleTamperedError, BundleVersionError
 from tests.tiny_bundle import TinyBundle, tiny_spec
 
@@ -203,3 +204,36 @@ def test_the_promise_of_a_manifest_is_that_of_its_threshold(manifest: Manifest) 
 def test_a_tasks_digest_is_pinned() -> None:
     assert digest_task("task-1") == "7afaa346b4bf92bf"
     assert len(digest_task("\ud800")) == 16
+
+
+OLD = Path(__file__).with_name("manifest-1-before-offsets.json")
+
+
+def test_a_manifest_from_before_thresholds_by_turn_and_group_has_one_flat_threshold(tmp_path: Path) -> None:
+    shutil.copy(OLD, tmp_path / MANIFEST)
+    manifest = read_manifest(tmp_path)
+
+    assert (manifest.format, manifest.offsets, manifest.groups) == (1, [], None)
+    assert {one.alpha: one.threshold for one in manifest.promises()}[0.25] == manifest.threshold
+
+
+def test_a_bundle_with_one_flat_threshold_has_the_fields_that_it_always_had(tiny: TinyBundle) -> None:
+    assert orjson.loads((tiny.path / MANIFEST).read_bytes()).keys() == orjson.loads(OLD.read_bytes()).keys()
+
+
+def test_thresholds_by_turn_and_by_group_read_back(tmp_path: Path, manifest: Manifest) -> None:
+    record = GroupRecord(success_maxima=[1.0], threshold=1.0, release=None)
+    groups = GroupsRecord(by="agent", needed=1, own={"amy": record}, others=record)
+    varied = manifest.model_copy(update={"offsets": [-1.0, 0.0], "groups": groups})
+
+    assert write(tmp_path / "bundle", varied) == read_manifest(tmp_path / "bundle")
+    assert read_manifest(tmp_path / "bundle").groups == groups
+
+
+@pytest.mark.parametrize("offsets", [["high"], [1e400], [0.0] * 1001])
+def test_offsets_that_no_training_gives_are_refused(copy: Path, offsets: list[Any]) -> None:
+    raw_manifest = orjson.loads((copy / MANIFEST).read_bytes())
+    (copy / MANIFEST).write_text(json.dumps({**raw_manifest, "offsets": offsets}))
+
+    with pytest.raises(BundleError, match=r"offsets|cannot be read"):
+        read_manifest(copy)
