@@ -44,7 +44,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest's summary as JSON.")] = False,
 ) -> None:
     """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the
-    bundle.
+    bundle. Stopped or killed, the same command goes on, and ends in the same bundle.
     """
     from forewarn.commands.reporting import TrainingReporter, print_manifest
     from induction.learning.building import BundleSettings, build_bundle
@@ -67,7 +67,11 @@ def train(
         exclude_fold=exclude_fold,
         threshold=threshold,
     )
-    with TrainingReporter(quiet=as_json) as reporter:
-        corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
-        manifest = build_bundle(corpus, settings, out, reporter, resume=True)
+    corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
+    try:
+        with TrainingReporter(quiet=as_json) as reporter:
+            manifest = build_bundle(corpus, settings, out, reporter, resume=True)
+    except KeyboardInterrupt:
+        typer.echo("stopped; what was learned so far is kept, and the same command goes on", err=True)
+        raise typer.Exit(130) from None
     print_manifest(out, manifest, as_json=as_json)

@@ -44,7 +44,7 @@ class CheckpointFolder:
                 "they are not used, and training starts anew"
             )
         if kept:
-            self._note(f"Going on from the {kept} checkpoints in {self._folder}")
+            self._note(f"Going on from the checkpoints in {self._folder}: {kept}")
 
     def find(self, name: str) -> dict[str, NDArray[Any]] | None:
         """Return what was kept last under a name; None if nothing was, or if the file is damaged, which is told."""

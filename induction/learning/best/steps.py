@@ -1,17 +1,17 @@
-"""Raw steps of finished runs as arrays: n-gram counts by field, run-shape numbers, turns; read once a corpus."""
+"""Raw steps of finished runs: n-gram counts and run-shape numbers on disk, turns in memory; read once a corpus."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from induction.learning.labelled import LabelledCorpus, LabelledRun
+from induction.learning.best.grams import GramFile, Grams, StoredGrams
+from induction.learning.labelled import LabelledCorpus, LabelledRun, identify_files
 from monitors.adapter import Adapter, compile_adapter
 from monitors.features import shape_v3
 from monitors.features.featuriser import ERROR_STATUSES, encode_fields
@@ -21,22 +21,14 @@ from monitors.features.protocol import TURNS
 
 @dataclass(frozen=True, slots=True)
 class CountedRun:
-    """One run of S raw steps, before anything is known of a vocabulary."""
+    """One run of S raw steps."""
 
     run: str
     task: str
     success: bool
     fold: int
-    slots: NDArray[np.int32]
-    """[n] distinct slots of each raw step and field, one after the other."""
-    counts: NDArray[np.uint16]
-    """[n] how often each occurs there."""
-    fields: NDArray[np.int8]
-    """[n] place in NGRAM_FIELDS."""
-    offsets: NDArray[np.int64]
-    """[S + 1] where each raw step's slots start and end."""
-    shape: NDArray[np.float32]
-    """[S, shape_v3.N_SHAPE]"""
+    grams: StoredGrams
+    """On disk: what it says."""
     opens: NDArray[np.bool_]
     """[S] whether the raw step opens a turn."""
     turns: NDArray[np.int64]
@@ -55,9 +47,10 @@ def count_runs(corpus: LabelledCorpus, keep: Callable[[str, int], bool]) -> list
     key, among, everything = _to_key(corpus), corpus.among, replace(corpus, among=None)
     with _lock:
         if key not in _read_last:
-            counted = [_count(run, compile_adapter(corpus.spec)) for run in everything.runs() if run.events]
+            # Before the next corpus is read, the file of the last one goes, unless a fit still learns from it.
             _read_last.clear()
-            _read_last[key] = counted
+            adapter, file = compile_adapter(corpus.spec), GramFile()
+            _read_last[key] = [_count(run, adapter, file) for run in everything.runs() if run.events]
         return [
             run for run in _read_last[key] if keep(run.task, run.fold) and (among is None or among(run.to_labelled()))
         ]
@@ -73,17 +66,12 @@ def _to_key(corpus: LabelledCorpus) -> str:
     digest = hashlib.sha256(corpus.spec.to_json())
     for path in (corpus.raw, corpus.outcomes):
         digest.update(f"|{corpus.split}|{path}|".encode())
-        for part in [] if path is None else _files(path):
-            stat = part.stat()
-            digest.update(f"{part}|{stat.st_size}|{stat.st_mtime_ns}|".encode("utf-8", "replace"))
+        for part in [] if path is None else identify_files(path):
+            digest.update(part + b"|")
     return digest.hexdigest()
 
 
-def _files(path: Path) -> Iterable[Path]:
-    return sorted(path.rglob("*")) if path.is_dir() else [path]
-
-
-def _count(run: LabelledRun, adapter: Adapter) -> CountedRun:
+def _count(run: LabelledRun, adapter: Adapter, file: GramFile) -> CountedRun:
     memory = np.zeros(shape_v3.MEMORY_SIZE, np.int64)
     shape = np.empty((len(run.events), shape_v3.N_SHAPE), np.float32)
     buffer = np.empty(2 * MAX_WORDS, np.int64)
@@ -105,16 +93,19 @@ def _count(run: LabelledRun, adapter: Adapter) -> CountedRun:
             size += found.size
             start = int(ends[field])
         sizes.append(size)
+    grams = Grams(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        shape,
+        np.concatenate(slots),
+        np.concatenate(counts),
+        np.concatenate(fields),
+    )
     return CountedRun(
         run.run,
         run.task,
         run.success,
         run.fold,
-        np.concatenate(slots),
-        np.concatenate(counts),
-        np.concatenate(fields),
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        shape,
+        file.add(grams),
         np.array(opens, np.bool_),
         np.array(turns, np.int64),
     )
@@ -175,11 +166,14 @@ def to_steps(runs: list[CountedRun]) -> Steps:
     group_first = np.flatnonzero(begins)
     group_run = run_of_step[group_first]
     group_starts = np.searchsorted(group_run, np.arange(len(runs) + 1))
+    shape = np.empty((run_of_step.size, shape_v3.N_SHAPE), np.float32)
+    for place, run in enumerate(runs):
+        shape[starts[place] : starts[place + 1]] = run.grams.read().shape
     return Steps(
         runs,
         run_of_step,
         np.concatenate([run.turns for run in runs]),
-        np.concatenate([run.shape for run in runs]),
+        shape,
         starts,
         np.cumsum(begins) - 1,
         group_first,

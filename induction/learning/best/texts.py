@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
+from induction.learning.best.grams import Grams
 from induction.learning.best.steps import Steps
 from induction.learning.checkpoints import Remember, make_at_once
 from monitors.features.ngrams import N_SLOTS, NGRAM_FIELDS, Vocabulary
@@ -60,15 +62,19 @@ def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
     """Return the n-grams that occur in at least `min_tasks` tasks (two, if there are fewer than 30), the most frequent
     first, with idf ln((1 + n) / (1 + df)) + 1 over raw steps.
     """
-    tasks = sorted({run.task for run in steps.runs})
-    number = {task: place for place, task in enumerate(tasks)}
-    steps_with = np.zeros(N_SLOTS, np.int64)
-    seen = np.zeros((len(tasks), N_SLOTS), np.bool_)
-    for run in steps.runs:
-        steps_with += np.bincount(run.slots, minlength=N_SLOTS)
-        seen[number[run.task], run.slots] = True
-    needed = min(min_tasks, 2) if len(tasks) < 30 else min_tasks
-    kept = np.flatnonzero(seen.sum(0) >= needed)
+    steps_with, tasks_with = np.zeros(N_SLOTS, np.int64), np.zeros(N_SLOTS, np.int64)
+    n_tasks = 0
+    # Task by task, so that one row of marks is enough.
+    for _, runs in groupby(sorted(steps.runs, key=lambda run: run.task), key=lambda run: run.task):
+        seen = np.zeros(N_SLOTS, np.bool_)
+        for run in runs:
+            slots = run.grams.read().slots
+            steps_with += np.bincount(slots, minlength=N_SLOTS)
+            seen[slots] = True
+        tasks_with += seen
+        n_tasks += 1
+    needed = min(min_tasks, 2) if n_tasks < 30 else min_tasks
+    kept = np.flatnonzero(tasks_with >= needed)
     if kept.size > MAX_ROWS:
         kept = np.sort(kept[np.argsort(-steps_with[kept], kind="stable")[:MAX_ROWS]])
     idf = np.log((1.0 + steps.run.size) / (1.0 + steps_with[kept])) + 1.0
@@ -77,19 +83,24 @@ def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
 
 def weigh_steps(steps: Steps, vocabulary: Vocabulary) -> tuple[csr_array, NDArray[np.int8]]:
     """Return float32 [S, n_rows], each raw step's weights as `weigh_ngrams` makes them, and each row's field."""
-    sizes = np.concatenate([np.diff(run.offsets) for run in steps.runs])
-    step = np.repeat(np.arange(steps.run.size), sizes)
-    row = vocabulary.row_of_slot[np.concatenate([run.slots for run in steps.runs])]
-    known = row >= 0
-    row, step = row[known], step[known]
-    field = np.concatenate([run.fields for run in steps.runs])[known]
-    weight = (1.0 + np.log(np.concatenate([run.counts for run in steps.runs])[known])) * vocabulary.idf[row]
-    place = step * len(NGRAM_FIELDS) + field
-    squares = np.bincount(place, weight * weight, minlength=steps.run.size * len(NGRAM_FIELDS))
-    weight = (weight / np.sqrt(squares[place])).astype(np.float32)
     field_of_row = np.zeros(vocabulary.n_rows, np.int8)
+    bags = [_weigh_run(run.grams.read(), vocabulary, field_of_row) for run in steps.runs]
+    return vstack(bags, format="csr"), field_of_row
+
+
+def _weigh_run(grams: Grams, vocabulary: Vocabulary, field_of_row: NDArray[np.int8]) -> csr_array:
+    """Return one run's weights and fill in the fields of its rows."""
+    n_steps = grams.offsets.size - 1
+    step = np.repeat(np.arange(n_steps), np.diff(grams.offsets))
+    row = vocabulary.row_of_slot[grams.slots]
+    known = row >= 0
+    row, step, field = row[known], step[known], grams.fields[known]
+    weight = (1.0 + np.log(grams.counts[known])) * vocabulary.idf[row]
+    place = step * len(NGRAM_FIELDS) + field
+    squares = np.bincount(place, weight * weight, minlength=n_steps * len(NGRAM_FIELDS))
+    weight = (weight / np.sqrt(squares[place])).astype(np.float32)
     field_of_row[row] = field
-    return csr_array((weight, (step, row)), shape=(steps.run.size, vocabulary.n_rows)), field_of_row
+    return csr_array((weight, (step, row)), shape=(n_steps, vocabulary.n_rows))
 
 
 def fit_table(
@@ -107,7 +118,7 @@ def fit_table(
         shape=(steps.group_run.size, steps.run.size),
     )
     chosen = np.flatnonzero(train[steps.group_run])
-    turns = (summing @ bags).tocsr()[chosen]
+    turns = (summing[chosen] @ bags).tocsr()
     table = np.zeros((bags.shape[1], N_COLUMNS), np.float32)
     for place, column in enumerate(COLUMNS):
         rows = np.flatnonzero(np.isin(field_of_row, [NGRAM_FIELDS.index(name) for name in column.fields]))

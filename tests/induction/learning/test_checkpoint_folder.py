@@ -71,7 +71,7 @@ def test_those_of_another_identity_are_removed_and_the_difference_is_named(tmp_p
 def test_a_resumption_says_where_it_goes_on_from(tmp_path: Path) -> None:
     opened(tmp_path)[0].keep("one", {"number": np.array(1)})
 
-    assert opened(tmp_path)[1] == [f"Going on from the 1 checkpoints in {tmp_path}"]
+    assert opened(tmp_path)[1] == [f"Going on from the checkpoints in {tmp_path}: 1"]
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.6, 0.99])

@@ -15,7 +15,6 @@ import pytest
 
 from induction.learning.building import BundleSettings, build_bundle
 from induction.learning.progress import EpochReport, NoProgress
-from induction.learning.training import TrainingSettings
 from monitors.adapter import write_spec
 from monitors.bundle.folder import FILES
 from tests.induction.learning.killed_training import settings_of
@@ -58,6 +57,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> TinyCorpus:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(("preset", "epochs", "kill_every"), [("default", 6, 2), ("paper", 3, 6), ("best", 4, 9)])
 def test_killed_again_and_again_it_writes_the_bytes_of_an_uninterrupted_one(
     corpus: TinyCorpus, preset: str, epochs: int, kill_every: int, tmp_path: Path
@@ -68,7 +68,7 @@ def test_killed_again_and_again_it_writes_the_bytes_of_an_uninterrupted_one(
 
     killed = subprocess.run(
         [*command, str(epochs), str(kill_every)],
-        env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True, text=True, timeout=110,
+        env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300,
     ).stdout  # fmt: skip
 
     assert int(killed) >= 3
@@ -77,27 +77,31 @@ def test_killed_again_and_again_it_writes_the_bytes_of_an_uninterrupted_one(
 
 
 @pytest.mark.slow
-def test_the_command_goes_on_after_a_kill(corpus: TinyCorpus, tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_the_command_goes_on_after_it_was_stopped(
+    corpus: TinyCorpus, sent: signal.Signals, status: int, tmp_path: Path
+) -> None:
     write_spec(tiny_spec(), tmp_path / "adapter.json")
     out, kept = tmp_path / "bundle", tmp_path / "bundle.training" / "epochs.checkpoint"
     command = [
         *(sys.executable, "-m", "forewarn", "train", str(corpus.raw), "--adapter", str(tmp_path / "adapter.json")),
         *("--outcomes", str(corpus.outcomes), "--out", str(out), "--preset", "default", "--epochs", "30"),
     ]
-    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         while not kept.exists() and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+        process.send_signal(sent)
+        _, said = process.communicate()
+    assert process.returncode == status
+    assert ("the same command goes on" in said) == (sent == signal.SIGINT)
     assert not out.exists()
 
-    again = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, timeout=110)
+    again = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, timeout=300)
 
-    assert f"Going on from the 1 checkpoints in {kept.parent}" in again.stderr
-    settings = BundleSettings(TrainingSettings(max_epochs=30))
-    assert content(out) == build(
-        corpus, replace(settings, recipe=settings_of("default", 1).recipe), tmp_path / "whole", Stops()
-    )
+    assert f"Going on from the checkpoints in {kept.parent}: 1" in again.stderr
+    settings = replace(settings_of("default", 30), alpha=0.1, exclude_fold=None)
+    assert content(out) == build(corpus, settings, tmp_path / "whole", Stops())
     assert not kept.parent.exists()
 
 

@@ -23,7 +23,7 @@ from tests.tiny_bundle import TinyCorpus, tiny_spec
 def test_weights_are_those_of_the_featuriser(chats: TinyCorpus, steps: Steps) -> None:
     vocabulary = fit_vocabulary(steps)
     bags, _ = weigh_steps(steps, vocabulary)
-    adapter, featuriser = compile_adapter(tiny_spec()), NgramFeaturiser(vocabulary, shape_version=2)
+    adapter, featuriser = compile_adapter(tiny_spec()), NgramFeaturiser(vocabulary, shape_version=3)
     # Runs of a task stand one after the other, in the order of `chats.runs`; the first kept run is of task 2.
     raw_steps = chats.runs[2 * 3]
     memory = featuriser.initial_memory()
