@@ -18,7 +18,7 @@ from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_ma
 from monitors.bundle.manifest import Manifest
 from monitors.decision import Alert, DecisionRule, Standing
 from monitors.errors import BundleError
-from monitors.features.protocol import TURNS, Featuriser, to_batch
+from monitors.features.protocol import TURNS, Featuriser
 from monitors.features.reading import read_featuriser
 from monitors.run_state import RunState
 from monitors.scorers.onnx_runtime import OnnxScorer
@@ -123,15 +123,18 @@ class Monitor:
         if not raw_steps:
             return []
         readings = [self.adapter.read(raw_step) for raw_step in raw_steps]
-        features = [self.featuriser.step(one.view, run.memory) for one, run in zip(readings, states, strict=True)]
-        scores = self.scorer.step(to_batch(features), np.stack([run.state for run in states]))
-        risks = self.manifest.calibration.risk.to_probability(scores.risk_logit)
-        failures = self.manifest.calibration.failure.to_probability(scores.failure_logit)
+        features, memories = self.featuriser.step_batch(
+            [reading.view for reading in readings], [run.memory for _, run in zip(readings, states, strict=True)]
+        )
+        scores = self.scorer.step(features, np.concatenate([run.state for run in states]).reshape(len(states), -1))
+        # Lists: a number taken out of an array one by one costs more than the rest of a verdict.
+        risks = self.manifest.calibration.risk.to_probability(scores.risk_logit).tolist()
+        failures = self.manifest.calibration.failure.to_probability(scores.failure_logit).tolist()
+        logits, symbols = scores.failure_logit.tolist(), scores.symbol.tolist()
         results = []
         for index, reading in enumerate(readings):
-            turn = int(features[index].memory[TURNS])
-            score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
-            before = states[index].standing
+            memory, before = memories[index], states[index].standing
+            turn, score, risk, failure = int(memory[TURNS]), logits[index], risks[index], failures[index]
             standing, opened = self.rule.next_standing(before, turn, score, risk)
             alert = (
                 Alert(standing.episodes, turn, score, self.rule.threshold, risk, failure, before.risk)
@@ -143,7 +146,7 @@ class Monitor:
                 risk,
                 failure,
                 score,
-                int(scores.symbol[index]),
+                symbols[index],
                 "warning" if standing.warning else "ok",
                 alert,
                 reading.view,
@@ -151,7 +154,7 @@ class Monitor:
                 reading.case,
                 reading.truncated,
             )
-            results.append((RunState(features[index].memory, scores.state[index].copy(), standing), verdict))
+            results.append((RunState(memory, scores.state[index].copy(), standing), verdict))
         return results
 
     def warm(self) -> None:

@@ -72,7 +72,7 @@ def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
 
 
 def weigh_steps(steps: Steps, vocabulary: Vocabulary) -> tuple[csr_array, NDArray[np.int8]]:
-    """Return float32 [S, n_rows], each raw step's weights as `weigh_ngrams` makes them, and each row's field."""
+    """Return float32 [S, n_rows], each raw step's weights as `ngrams.weigh_steps` makes them, and each row's field."""
     sizes = np.concatenate([np.diff(run.offsets) for run in steps.runs])
     step = np.repeat(np.arange(steps.run.size), sizes)
     row = vocabulary.row_of_slot[np.concatenate([run.slots for run in steps.runs])]

@@ -17,6 +17,8 @@ from induction.learning.export import TOLERANCE, check_parity, export_graph
 from monitors.features.shape_v2 import N_SHAPE
 from tests.induction.learning.test_export import CUDA_OPERATORS
 
+ONE_CHUNK = torch.zeros(1, 1, dtype=torch.int64)
+
 
 @pytest.fixture(scope="module")
 def table(steps: Steps) -> NDArray[np.float32]:
@@ -53,8 +55,8 @@ def test_whole_runs_score_as_their_raw_steps_one_by_one(
             shape = torch.from_numpy(steps.shape[[first + place]])
             with torch.no_grad():
                 risk, failure, _, state = network.step(
-                    torch.from_numpy(row.indices.astype(np.int64))[None], torch.from_numpy(row.data)[None], shape,
-                    opens, state,
+                    torch.from_numpy(row.indices.astype(np.int64))[None], torch.from_numpy(row.data)[None],
+                    ONE_CHUNK, shape, opens, state,
                 )  # fmt: skip
             served = 0.5 * whole.failure[run, place] - 0.2
             served = served + float(texts[first + place, 3 * N_COLUMNS :] @ np.linspace(0, 1, N_COLUMNS))
