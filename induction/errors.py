@@ -8,6 +8,7 @@ ForewarnError
     ├── LlmError             a chat endpoint gave no usable answer; ends its proposal, never an induction
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from
+    ├── TooLargeError        a graph or a run's state beyond its limit; nothing was written
     └── ParityError          the exported graph does not give the network's scores; nothing was written
 """
 
@@ -38,6 +39,10 @@ class TooFewRunsError(InductionError):
 
 class KnownTasksError(InductionError):
     """The bundle was trained or calibrated on tasks of this evaluation."""
+
+
+class TooLargeError(InductionError):
+    """A graph or a run's state is beyond what a service should have to hold."""
 
 
 class ParityError(InductionError):

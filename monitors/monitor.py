@@ -13,9 +13,10 @@ from zipfile import BadZipFile
 import numpy as np
 import orjson
 
-from monitors.adapter import Adapter, compile_adapter, read_spec
+from monitors.adapter import Adapter, Reading, compile_adapter, read_spec
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
+from monitors.contract import check_contract
 from monitors.decision import Alert, DecisionRule, Standing
 from monitors.errors import BundleError
 from monitors.features.protocol import TURNS, Featuriser
@@ -78,8 +79,10 @@ class Monitor:
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
-        """Return the monitor in a bundle folder. Raises BundleError (not a bundle, damaged, too new), AdapterError,
-        MissingExtraError.
+        """Return the monitor in a bundle folder. Unless told not to, verifies its files and asks it for what every
+        monitor keeps to.
+
+        Raises BundleError (not a bundle, damaged, too new, a broken contract), AdapterError, MissingExtraError.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
@@ -98,6 +101,8 @@ class Monitor:
             read_monitor_id(folder),
         )
         monitor.examples = orjson.loads((folder / EXAMPLES).read_bytes())
+        if verify:
+            check_contract(monitor, monitor.examples, manifest.n_symbols)
         return monitor
 
     @property
@@ -122,7 +127,10 @@ class Monitor:
         """
         if not raw_steps:
             return []
-        readings = [self.adapter.read(raw_step) for raw_step in raw_steps]
+        return self.take(states, [self.adapter.read(raw_step) for raw_step in raw_steps])
+
+    def take(self, states: Sequence[RunState], readings: Sequence[Reading]) -> list[tuple[RunState, Verdict]]:
+        """Return what `advance` does for raw steps that the adapter has read; at least one."""
         features, memories = self.featuriser.step_batch(
             [reading.view for reading in readings], [run.memory for _, run in zip(readings, states, strict=True)]
         )

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from monitors.bundle import Manifest
+from monitors.bundle import CostRecord, Manifest
+from monitors.bundle.manifest import MAX_GRAPH_BYTES, MAX_STEP_US_ALONE, MAX_STEP_US_AT_64
 from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
@@ -100,7 +101,24 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         ("horizon", f"{manifest.horizon} turns"),
     ):
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
+    print_cost(console, manifest.cost)
     print_promises(console, manifest)
+
+
+def print_cost(console: Console, cost: CostRecord | None) -> None:
+    """Print what the monitor costs beside what it may cost, and a plain warning where it is dearer."""
+    if cost is None:
+        return
+    console.print(
+        f"[bold]{'size':<15}[/]graph {cost.graph_bytes / 2**20:.1f} MB (at most {MAX_GRAPH_BYTES >> 20}), "
+        f"{cost.state_bytes / 1024:.1f} KB of state a run"
+    )
+    console.print(
+        f"[bold]{'step':<15}[/]{cost.step_us_at_64:g} µs of processor time at batch 64 (line: {MAX_STEP_US_AT_64:g}), "
+        f"{cost.step_us_alone:g} µs alone (line: {MAX_STEP_US_ALONE:g}), adapter not counted"
+    )
+    for warning in cost.warnings():
+        console.print(f"[yellow]warning[/]        {escape(warning)}")
 
 
 def print_promises(console: Console, manifest: Manifest) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from induction.learning.calibrating import IDENTITY, calibrate
+from induction.learning.costing import BATCH, check_sizes, measure_cost
 from induction.learning.export import check_parity, export_graph
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.presets.default import DefaultRecipe
@@ -26,6 +27,7 @@ from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import digest_task
 from monitors.conformal import finest_alpha, promise
+from monitors.contract import check_contract
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
@@ -53,7 +55,8 @@ class BundleSettings:
 def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, progress: Progress) -> Manifest:
     """Train a monitor on a corpus and write its bundle; return the manifest.
 
-    Raises TooFewRunsError, NoRunsError, ParityError, BundleError; then nothing is written.
+    Raises TooFewRunsError, NoRunsError, ParityError, TooLargeError, BundleError; then nothing is written. What a step
+    costs above its line is in the manifest, and no error: a busy machine must not fail a training.
     """
     check_target(out)
     split = Split(settings.exclude_fold)
@@ -62,38 +65,50 @@ def build_bundle(corpus: LabelledCorpus, settings: BundleSettings, out: Path, pr
     progress.stage("Exporting to ONNX and checking torch = ONNX = numpy")
     graph = export_graph(learned.network)
     check_parity(learned.network, graph, seed=settings.training.seed)
+    state_bytes = 4 * learned.network.state_size + learned.featuriser.initial_memory().nbytes
+    check_sizes(len(graph), state_bytes, settings.recipe.head)
     progress.stage("Calibrating on held-out runs")
+    monitor = _to_monitor(corpus, settings, learned, graph)
     examples: list[JsonValue] = []
-    scored = _score_for_calibration(corpus, split, learned.featuriser, graph, settings, examples)
+    some_runs: list[list[JsonValue]] = []
+    scored = _score_for_calibration(corpus, split, monitor, examples, some_runs)
     calibration = calibrate(scored, settings.training.horizon)
+    progress.stage("Checking contracts and measuring what a step costs")
     manifest = _describe(corpus, settings, learned, scored, calibration)
+    monitor = Monitor(manifest, monitor.adapter, monitor.featuriser, monitor.scorer)
+    check_contract(monitor, examples, manifest.n_symbols)
+    manifest = manifest.model_copy(update={"cost": measure_cost(monitor, some_runs, len(graph))})
     return write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
+
+
+def _to_monitor(corpus: LabelledCorpus, settings: BundleSettings, learned: Learned, graph: bytes) -> Monitor:
+    """Return a monitor on the very graph that will be served, uncalibrated."""
+    blank = CalibrationRecord(
+        runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        path.write_bytes(graph)
+        scorer = OnnxScorer(path, "cpu")
+    return Monitor(_blank_manifest(settings, blank), compile_adapter(corpus.spec), learned.featuriser, scorer)
 
 
 def _score_for_calibration(
     corpus: LabelledCorpus,
     split: Split,
-    featuriser: Featuriser,
-    graph: bytes,
-    settings: BundleSettings,
+    monitor: Monitor,
     examples: list[JsonValue],
+    some_runs: list[list[JsonValue]],
 ) -> list[ScoredRun]:
-    """Return the calibration runs scored by the very graph that will be served, uncalibrated; fill in up to three
-    example raw steps.
+    """Return the calibration runs scored by a monitor; fill in up to three example raw steps, and the raw steps of as
+    many runs as the cost is measured on.
     """
-    blank = CalibrationRecord(
-        runs=0, tasks=0, success_maxima=[], success_turns=[], risk=IDENTITY, failure=IDENTITY, base_risk=0.0
-    )
-    manifest = _blank_manifest(settings, blank)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph.onnx"
-        path.write_bytes(graph)
-        scorer = OnnxScorer(path, "cpu")
-    monitor = Monitor(manifest, compile_adapter(corpus.spec), featuriser, scorer)
 
     def calibration_runs() -> Any:
         for run in corpus.runs(split.calibrates):
             examples.extend(_shorten(event) for event in run.events[: 3 - len(examples)])
+            if run.events and len(some_runs) < BATCH:
+                some_runs.append(run.events)
             yield run
 
     return list(score_runs(monitor, calibration_runs()))
