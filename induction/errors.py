@@ -9,6 +9,7 @@ ForewarnError
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
     ├── NoGroupsError        thresholds by group were asked for, and no calibration run has a group
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from
+    ├── TooLargeError        a graph or a run's state beyond its limit; nothing was written
     └── ParityError          the exported graph does not give the network's scores; nothing was written
 """
 
@@ -43,6 +44,10 @@ class NoGroupsError(InductionError):
 
 class KnownTasksError(InductionError):
     """The bundle was trained or calibrated on tasks of this evaluation."""
+
+
+class TooLargeError(InductionError):
+    """A graph or a run's state is beyond what a service should have to hold."""
 
 
 class ParityError(InductionError):

@@ -4,7 +4,8 @@ ForewarnError
 ├── AdapterError        a spec that is not an adapter; carries all its faults at once
 ├── BundleError         a folder that is not a readable bundle
 │   ├── BundleVersionError   made by a newer forewarn
-│   └── BundleTamperedError  a file's hash is not the manifest's
+│   ├── BundleTamperedError  a file's hash is not the manifest's
+│   └── ContractError        a monitor that does not keep to what every monitor keeps to
 ├── RunStateError       bytes that are no run state of this version
 └── MissingExtraError   an optional dependency is missing, or two exclude each other; says what to install
 """
@@ -48,6 +49,17 @@ class BundleVersionError(BundleError):
 
 class BundleTamperedError(BundleError):
     """A file of the bundle is not the one that the manifest's hash names."""
+
+
+class ContractError(BundleError):
+    """A monitor that breaks a contract. `contract` says which, as a sentence that should be true."""
+
+    def __init__(self, contract: str, evidence: str = "") -> None:
+        super().__init__(
+            f"the monitor breaks a contract of every monitor ({contract}){f': {evidence}' if evidence else ''}; "
+            "its scores cannot be trusted: train it again with this forewarn, and report it if that does not help"
+        )
+        self.contract = contract
 
 
 class RunStateError(ForewarnError):

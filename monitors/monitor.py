@@ -12,12 +12,13 @@ from zipfile import BadZipFile
 import numpy as np
 import orjson
 
-from monitors.adapter import Adapter, compile_adapter, read_spec
+from monitors.adapter import Adapter, Reading, compile_adapter, read_spec
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
+from monitors.contract import check_contract
 from monitors.decision import Alert, Standing
 from monitors.errors import BundleError
-from monitors.features.protocol import TURNS, Featuriser, to_batch
+from monitors.features.protocol import TURNS, Featuriser
 from monitors.features.reading import read_featuriser
 from monitors.groups import NO_NAME, build_rules
 from monitors.run_state import RunState
@@ -77,8 +78,10 @@ class Monitor:
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
-        """Return the monitor in a bundle folder. Raises BundleError (not a bundle, damaged, too new), AdapterError,
-        MissingExtraError.
+        """Return the monitor in a bundle folder. Unless told not to, verifies its files and asks it for what every
+        monitor keeps to.
+
+        Raises BundleError (not a bundle, damaged, too new, a broken contract), AdapterError, MissingExtraError.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
@@ -97,6 +100,8 @@ class Monitor:
             read_monitor_id(folder),
         )
         monitor.examples = orjson.loads((folder / EXAMPLES).read_bytes())
+        if verify:
+            check_contract(monitor, monitor.examples, manifest.n_symbols)
         return monitor
 
     @property
@@ -124,16 +129,23 @@ class Monitor:
         """
         if not raw_steps:
             return []
-        readings = [self.adapter.read(raw_step) for raw_step in raw_steps]
-        features = [self.featuriser.step(one.view, run.memory) for one, run in zip(readings, states, strict=True)]
-        scores = self.scorer.step(to_batch(features), np.stack([run.state for run in states]))
-        risks = self.manifest.calibration.risk.to_probability(scores.risk_logit)
-        failures = self.manifest.calibration.failure.to_probability(scores.failure_logit)
+        return self.take(states, [self.adapter.read(raw_step) for raw_step in raw_steps])
+
+    def take(self, states: Sequence[RunState], readings: Sequence[Reading]) -> list[tuple[RunState, Verdict]]:
+        """Return what `advance` does for raw steps that the adapter has read; at least one."""
+        features, memories = self.featuriser.step_batch(
+            [reading.view for reading in readings], [run.memory for _, run in zip(readings, states, strict=True)]
+        )
+        scores = self.scorer.step(features, np.concatenate([run.state for run in states]).reshape(len(states), -1))
+        # Lists: a number taken out of an array one by one costs more than the rest of a verdict.
+        risks = self.manifest.calibration.risk.to_probability(scores.risk_logit).tolist()
+        failures = self.manifest.calibration.failure.to_probability(scores.failure_logit).tolist()
+        logits, symbols = scores.failure_logit.tolist(), scores.symbol.tolist()
         results = []
         for index, reading in enumerate(readings):
-            turn = int(features[index].memory[TURNS])
-            score, risk, failure = float(scores.failure_logit[index]), float(risks[index]), float(failures[index])
-            before, rule = states[index].standing, self.groups.rules[states[index].group]
+            memory, before = memories[index], states[index].standing
+            turn, score, risk, failure = int(memory[TURNS]), logits[index], risks[index], failures[index]
+            rule = self.groups.rules[states[index].group]
             standing, opened = rule.next_standing(before, turn, score, risk)
             alert = (
                 Alert(standing.episodes, turn, score, rule.threshold_at(turn), risk, failure, before.risk)
@@ -145,7 +157,7 @@ class Monitor:
                 risk,
                 failure,
                 score,
-                int(scores.symbol[index]),
+                symbols[index],
                 "warning" if standing.warning else "ok",
                 alert,
                 reading.view,
@@ -153,7 +165,7 @@ class Monitor:
                 reading.case,
                 reading.truncated,
             )
-            state = RunState(features[index].memory, scores.state[index].copy(), standing, states[index].group)
+            state = RunState(memory, scores.state[index].copy(), standing, states[index].group)
             results.append((state, verdict))
         return results
 

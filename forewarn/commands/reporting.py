@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from monitors.bundle import Manifest
-from monitors.bundle.manifest import GroupsRecord
+from monitors.bundle import CostRecord, Manifest
+from monitors.bundle.manifest import MAX_GRAPH_BYTES, MAX_STEP_US_ALONE, MAX_STEP_US_AT_64, GroupsRecord
 from monitors.conformal import finest_alpha
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
         console.print(f"[bold]{name:<15}[/]{escape(value)}")
     if manifest.groups is not None:
         print_groups(console, manifest.groups)
+    print_cost(console, manifest.cost)
     print_promises(console, manifest)
 
 
@@ -161,6 +162,22 @@ def print_groups(console: Console, groups: GroupsRecord) -> None:
         kept = never if group.threshold is None else f"threshold {group.threshold:.3f}"
         console.print(f"  {escape(name.ljust(width))}  n = {len(group.success_maxima)}, {kept}")
     console.print("  a run whose group nobody names has the threshold above, from all runs")
+
+
+def print_cost(console: Console, cost: CostRecord | None) -> None:
+    """Print what the monitor costs beside what it may cost, and a plain warning where it is dearer."""
+    if cost is None:
+        return
+    console.print(
+        f"[bold]{'size':<15}[/]graph {cost.graph_bytes / 2**20:.1f} MB (at most {MAX_GRAPH_BYTES >> 20}), "
+        f"{cost.state_bytes / 1024:.1f} KB of state a run"
+    )
+    console.print(
+        f"[bold]{'step':<15}[/]{cost.step_us_at_64:g} µs of processor time at batch 64 (line: {MAX_STEP_US_AT_64:g}), "
+        f"{cost.step_us_alone:g} µs alone (line: {MAX_STEP_US_ALONE:g}), adapter not counted"
+    )
+    for warning in cost.warnings():
+        console.print(f"[yellow]warning[/]        {escape(warning)}")
 
 
 def print_promises(console: Console, manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ import orjson
 from induction.learning.calibrating import IDENTITY, calibrate
 from induction.learning.checkpoint_folder import CheckpointFolder
 from induction.learning.checkpoints import NO_CHECKPOINTS
+from induction.learning.costing import BATCH, check_sizes, measure_cost
 from induction.learning.export import check_parity, export_graph
 from induction.learning.groups import group_thresholds
 from induction.learning.identity import identify_learning
@@ -33,6 +34,7 @@ from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import GroupsRecord, digest_task
 from monitors.conformal import finest_alpha, promise
+from monitors.contract import check_contract
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
@@ -70,7 +72,8 @@ def build_bundle(
     With `resume`, what learning has done is kept in a folder beside `out` until the bundle is written: killed anywhere
     and called again, it goes on, and writes the files that it would have written uninterrupted.
 
-    Raises TooFewRunsError, NoRunsError, NoGroupsError, ParityError, BundleError; then no bundle is written.
+    Raises TooFewRunsError, NoRunsError, NoGroupsError, ParityError, TooLargeError, BundleError; then no bundle is
+    written. What a step costs above its line is in the manifest, and no error: a busy machine must not fail a training.
     """
     check_target(out)
     split = Split(settings.exclude_fold)
@@ -80,16 +83,22 @@ def build_bundle(
     progress.stage("Exporting to ONNX and checking torch = ONNX = numpy")
     graph = export_graph(learned.network)
     check_parity(learned.network, graph, seed=settings.training.seed)
+    state_bytes = 4 * learned.network.state_size + learned.featuriser.initial_memory().nbytes
+    check_sizes(len(graph), state_bytes, settings.recipe.head)
     progress.stage("Calibrating on held-out runs")
     monitor = _to_blank_monitor(corpus, learned.featuriser, graph, settings)
     offsets = _find_offsets(monitor, corpus, split) if settings.threshold == "by-turn" else []
-    examples: list[JsonValue] = []
-    scored = list(score_runs(monitor, _with_examples(corpus.runs(split.calibrates), examples)))
+    samples = _Samples()
+    scored = list(score_runs(monitor, samples.take(corpus.runs(split.calibrates))))
     calibration = calibrate(scored, settings.training.horizon, offsets)
     manifest = _describe(corpus, settings, learned, scored, calibration).model_copy(
         update={"offsets": offsets, "groups": _find_groups(scored, corpus.group_by, settings, offsets)}
     )
-    manifest = write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), examples)
+    progress.stage("Checking contracts and measuring what a step costs")
+    monitor = Monitor(manifest, monitor.adapter, monitor.featuriser, monitor.scorer)
+    check_contract(monitor, samples.examples, manifest.n_symbols)
+    manifest = manifest.model_copy(update={"cost": measure_cost(monitor, samples.runs, len(graph))})
+    manifest = write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), samples.examples)
     checkpoints.clear()
     return manifest
 
@@ -132,11 +141,22 @@ def _find_groups(
     return group_thresholds(runs, by, settings.alpha, settings.confidence, settings.release_margin, offsets)
 
 
-def _with_examples(runs: Iterator[LabelledRun], examples: list[JsonValue]) -> Iterator[LabelledRun]:
-    """Yield runs as they are; fill in up to three example raw steps."""
-    for run in runs:
-        examples.extend(_shorten(event) for event in run.events[: 3 - len(examples)])
-        yield run
+@dataclass(slots=True)
+class _Samples:
+    """What is kept of the calibration runs as they pass."""
+
+    examples: list[JsonValue] = field(default_factory=list)
+    """Up to three raw steps, to be shown."""
+    runs: list[list[JsonValue]] = field(default_factory=list)
+    """Raw steps of up to BATCH runs, for the cost to be measured on."""
+
+    def take(self, runs: Iterator[LabelledRun]) -> Iterator[LabelledRun]:
+        """Yield runs as they are."""
+        for run in runs:
+            self.examples.extend(_shorten(event) for event in run.events[: 3 - len(self.examples)])
+            if run.events and len(self.runs) < BATCH:
+                self.runs.append(run.events)
+            yield run
 
 
 def _blank_manifest(settings: BundleSettings, calibration: CalibrationRecord) -> Manifest:

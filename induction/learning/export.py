@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from induction.errors import ParityError
 from induction.learning.reference import ReferenceScorer
 from induction.learning.step_network import StepNetwork
-from monitors.features.protocol import FeatureBatch
+from monitors.features.chunks import CHUNK
+from monitors.features.protocol import FeatureBatch, StepFeatures, to_batch
 from monitors.scorers.onnx_runtime import OnnxScorer
-from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
+from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch, to_inputs
 
 TOLERANCE = 1e-5
 OPSET = 18
@@ -29,18 +30,18 @@ class _OneStep(nn.Module):
         self.network = network
 
     def forward(
-        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+        self, rows: Tensor, weights: Tensor, chunks: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.network.step(rows, weights, shape, opens, state)
+        return self.network.step(rows, weights, chunks, shape, opens, state)
 
 
 def export_graph(network: StepNetwork) -> bytes:
-    """Return the ONNX graph of one step with explicit state: dynamic batch B and row count L, float32, the same bytes
-    for the same weights.
+    """Return the ONNX graph of one step with explicit state: dynamic batch B, chunks C of L rows and chunks K of a
+    raw step, float32, the same bytes for the same weights.
     """
     network.eval()
-    batch, rows = torch.export.Dim("B"), torch.export.Dim("L")
-    example = _random_inputs(network, size=3, width=5, seed=0)
+    batch, most, count, width = (torch.export.Dim(name) for name in ("B", "K", "C", "L"))
+    example = _random_inputs(network, size=3, longest=3 * CHUNK, seed=0)
     with warnings.catch_warnings():
         # torch's exporter warns about itself (deprecated internals, axis names that it merges); parity below is the
         # check that counts.
@@ -51,7 +52,14 @@ def export_graph(network: StepNetwork) -> bytes:
             _to_tensors(example[0], example[1]),
             input_names=list(INPUT_NAMES),
             output_names=list(OUTPUT_NAMES),
-            dynamic_shapes=({0: batch, 1: rows}, {0: batch, 1: rows}, {0: batch}, {0: batch}, {0: batch}),
+            dynamic_shapes=(
+                {0: count, 1: width},
+                {0: count, 1: width},
+                {0: batch, 1: most},
+                {0: batch},
+                {0: batch},
+                {0: batch},
+            ),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
@@ -89,7 +97,7 @@ def check_parity(network: StepNetwork, graph: bytes, *, seed: int = 0, steps: in
     worst = 0.0
     state = np.zeros((7, network.state_size), np.float32)
     for index in range(steps):
-        features, _ = _random_inputs(network, size=7, width=24, seed=seed + index)
+        features, _ = _random_inputs(network, size=7, longest=3 * CHUNK, seed=seed + index)
         scores = served.step(features, state)
         with torch.no_grad():
             risk, failure, symbol, after = network.step(*_to_tensors(features, state))
@@ -108,29 +116,44 @@ def check_parity(network: StepNetwork, graph: bytes, *, seed: int = 0, steps: in
 
 
 def _random_inputs(
-    network: StepNetwork, *, size: int, width: int, seed: int
+    network: StepNetwork, *, size: int, longest: int, seed: int
 ) -> tuple[FeatureBatch, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
-    weights = rng.random((size, width), np.float32)
-    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    features = FeatureBatch(
-        rows=rng.integers(0, network.n_rows, (size, width)),
-        weights=weights,
-        shape=rng.normal(size=(size, network.n_shape)).astype(np.float32),
-        opens=(np.arange(size) % 2 == 0).astype(np.float32),
-    )
-    return features, rng.normal(size=(size, network.state_size)).astype(np.float32)
+    steps = []
+    for index in range(size):
+        # Lists of all lengths: none, one chunk, several; the longest is surely there.
+        weights = rng.random(longest if index == 0 else rng.integers(0, longest), np.float32)
+        steps.append(
+            StepFeatures(
+                rows=rng.integers(0, network.n_rows, weights.size, np.int32),
+                weights=weights / max(float(np.linalg.norm(weights)), 1e-6),
+                shape=rng.normal(size=network.n_shape).astype(np.float32),
+                opens=index % 2 == 0,
+                memory=np.zeros(1, np.int64),
+            )
+        )
+    return to_batch(steps), rng.normal(size=(size, network.state_size)).astype(np.float32)
 
 
-def _to_tensors(features: FeatureBatch, state: NDArray[np.float32]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    arrays = (features.rows, features.weights, features.shape, features.opens, state)
-    rows, weights, shape, opens, before = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
-    return rows, weights, shape, opens, before
+def _to_tensors(features: FeatureBatch, state: NDArray[np.float32]) -> tuple[Tensor, ...]:
+    inputs = to_inputs(features, state, INPUT_NAMES)
+    return tuple(torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in INPUT_NAMES)
 
 
 def _take(features: FeatureBatch, index: int) -> FeatureBatch:
     part = slice(index, index + 1)
-    return FeatureBatch(features.rows[part], features.weights[part], features.shape[part], features.opens[part])
+    rows, weights = (array[part] for array in features.pad())
+    width = rows.shape[1]
+    # The step alone, its rows in one chunk: other chunks must make no difference either.
+    chunks = np.ones((1, 1), np.int64)
+    empty = np.zeros((1, width), np.int64)
+    return FeatureBatch(
+        np.concatenate([empty, rows]),
+        np.concatenate([empty.astype(np.float32), weights]),
+        chunks,
+        features.shape[part],
+        features.opens[part],
+    )
 
 
 def _distance(left: ScoreBatch, right: ScoreBatch) -> float:

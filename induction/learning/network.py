@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from induction.learning.bags import sum_rows
 from induction.learning.batches import RunBatch
 from induction.learning.gru import step_gru
 from induction.learning.step_network import StepNetwork
@@ -88,18 +89,19 @@ class MonitorNetwork(StepNetwork):
         return self._score(state, encoded, symbols, probabilities)
 
     def step(
-        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+        self, rows: Tensor, weights: Tensor, chunks: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return risk logit [B], failure logit [B], symbol [B] and next state [B, state_size] of one raw step of each
         of B runs.
 
-        rows int64 [B, L], weights float32 [B, L], shape float32 [B, N_SHAPE], opens float32 [B], state float32 [B,
-        state_size] = state before the open turn, state after the last raw step, sum of the open turn's bags.
+        rows int64 [C, L], weights float32 [C, L], chunks int64 [B, K], shape float32 [B, N_SHAPE], opens float32
+        [B], state float32 [B, state_size] = state before the open turn, state after the last raw step, sum of the open
+        turn's bags.
         """
         hidden = self.size.hidden
         before, last, turn = state[:, :hidden], state[:, hidden : 2 * hidden], state[:, 2 * hidden :]
         opened = opens[:, None]
-        bag = torch.matmul(weights[:, None, :], self.embedding.weight[rows])[:, 0, :]
+        bag = sum_rows(self.embedding.weight, rows, weights, chunks)
         turn = (1.0 - opened) * turn + bag
         before = opened * last + (1.0 - opened) * before
         encoded, symbols, probabilities = self._encode(turn, shape, 0.25)

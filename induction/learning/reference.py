@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from monitors.features.protocol import FeatureBatch
-from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
+from monitors.scorers.protocol import OUTPUT_NAMES, ScoreBatch, to_inputs
 
 
 class ReferenceScorer:
@@ -22,6 +22,7 @@ class ReferenceScorer:
         model = onnx.load_from_string(graph)
         inputs = {part.name: part.type.tensor_type.shape.dim for part in model.graph.input}
         self.state_size = int(inputs["state"][1].dim_value)
+        self._input_names = tuple(inputs)
         self._evaluator = ReferenceEvaluator(model)
 
     def initial_state(self) -> NDArray[np.float32]:
@@ -30,7 +31,6 @@ class ReferenceScorer:
 
     def step(self, features: FeatureBatch, state: NDArray[np.float32]) -> ScoreBatch:
         """Return scores and next states."""
-        arrays = (features.rows, features.weights, features.shape, features.opens, state)
-        outputs = self._evaluator.run(list(OUTPUT_NAMES), dict(zip(INPUT_NAMES, arrays, strict=True)))
+        outputs = self._evaluator.run(list(OUTPUT_NAMES), to_inputs(features, state, self._input_names))
         risk, failure, symbol, after = (np.asarray(output) for output in outputs)
         return ScoreBatch(risk, failure, symbol, after)

@@ -20,10 +20,11 @@ class StepNetwork(nn.Module, ABC):
 
     @abstractmethod
     def step(
-        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+        self, rows: Tensor, weights: Tensor, chunks: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return risk logit [B], failure logit [B], symbol [B] (int64) and next state [B, state_size].
 
-        rows int64 [B, L], weights float32 [B, L] (0 where padded), shape float32 [B, n_shape], opens float32 [B] (1 =
-        the raw step opens a turn), state float32 [B, state_size] (zeros before the first raw step).
+        rows int64 [C, L], weights float32 [C, L] (0 where padded), chunks int64 [B, K] (0 = the empty chunk), shape
+        float32 [B, n_shape], opens float32 [B] (1 = the raw step opens a turn), state float32 [B, state_size] (zeros
+        before the first raw step).
         """

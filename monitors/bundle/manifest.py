@@ -11,6 +11,10 @@ from monitors.calibration import PlattMap
 from monitors.conformal import ALPHAS, Promise, promise
 
 FORMAT = 1
+MAX_GRAPH_BYTES = 32 << 20
+MAX_STATE_BYTES = 4_096
+MAX_STEP_US_AT_64 = 30.0
+MAX_STEP_US_ALONE = 1_000.0
 
 
 class _Record(BaseModel):
@@ -70,6 +74,30 @@ class GroupsRecord(_Record):
     others: GroupRecord = Field(description="Of every other group, known or not.")
 
 
+class CostRecord(_Record):
+    """What the monitor costs, measured where it was made."""
+
+    graph_bytes: int
+    state_bytes: int = Field(description="All that is kept of a run between two raw steps, the most that was met.")
+    step_us_at_64: float = Field(
+        description="Microseconds of processor time a raw step in a batch of 64 runs, without the adapter's reading."
+    )
+    step_us_alone: float = Field(description="The same for one run alone.")
+
+    def warnings(self) -> list[str]:
+        """Return what is dearer than promised. Plain words: a busy machine can be the reason."""
+        lines = (
+            ("at batch 64", self.step_us_at_64, MAX_STEP_US_AT_64),
+            ("alone", self.step_us_alone, MAX_STEP_US_ALONE),
+        )
+        return [
+            f"a step {name} took {cost:g} µs of processor time, more than {most:g}: "
+            "measure again on a quiet machine, or shorten what the adapter lets through"
+            for name, cost, most in lines
+            if cost > most
+        ]
+
+
 class Manifest(_Record):
     """A bundle's first file. Hashes name the others."""
 
@@ -105,6 +133,7 @@ class Manifest(_Record):
     shape_version: int
     training: TrainingRecord
     calibration: CalibrationRecord
+    cost: CostRecord | None = Field(None, description="Absent from bundles that were made before it was measured.")
     metrics: dict[str, float] = Field(default_factory=dict)
     tasks: list[str] = Field(
         default_factory=list,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitors.features.protocol import TURNS, StepFeatures
+from monitors.features.protocol import TURNS, FeatureBatch, StepFeatures, step_each
 from monitors.stepview import StepView
 
 SPEAKS = "(speaks)"
@@ -49,6 +49,12 @@ class ActivityFeaturiser:
         rows = np.full(min(turns, 1), activity, np.int32)
         shape = np.array([np.log1p(turns)], np.float32)
         return StepFeatures(rows, np.ones(rows.size, np.float32), shape, opens, np.array([turns, activity], np.int64))
+
+    def step_batch(
+        self, views: Sequence[StepView], memories: Sequence[NDArray[np.int64]]
+    ) -> tuple[FeatureBatch, list[NDArray[np.int64]]]:
+        """Return the numbers of one raw step of each of several runs, and their next memories."""
+        return step_each(self, views, memories)
 
 
 def name_activity(view: StepView) -> str:

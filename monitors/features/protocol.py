@@ -9,12 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitors.features.chunks import to_chunks
 from monitors.stepview import StepView
 
 TURNS = 0
 """Place in every featuriser's memory that counts the turns so far."""
-ROW_QUANTUM = 64
-"""Rows are padded to a multiple of this, so that ONNX Runtime sees few distinct shapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,25 @@ class StepFeatures:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatch:
-    """One raw step of each of B runs, as a scorer takes them."""
+    """One raw step of each of B runs, as a scorer takes them. Their rows stand in C chunks of width L: one long step
+    makes more chunks, and no other step any wider.
+    """
 
     rows: NDArray[np.int64]
-    """[B, L] vocabulary rows, 0 where padded."""
+    """[C, L] vocabulary rows, 0 where padded; the first chunk is empty."""
     weights: NDArray[np.float32]
-    """[B, L] weights, 0 where padded."""
+    """[C, L] weights, 0 where padded."""
+    chunks: NDArray[np.int64]
+    """[B, K] the chunks of each raw step; 0, the empty one, where it has fewer than K."""
     shape: NDArray[np.float32]
     """[B, n_shape] run-shape numbers."""
     opens: NDArray[np.float32]
     """[B] 1 if the raw step opens a turn, else 0."""
+
+    def pad(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return each raw step's rows and weights side by side, [B, K * L], as graphs without chunks take them."""
+        size = len(self.chunks)
+        return self.rows[self.chunks].reshape(size, -1), self.weights[self.chunks].reshape(size, -1)
 
 
 class Featuriser(Protocol):
@@ -67,19 +75,31 @@ class Featuriser(Protocol):
         nothing later.
         """
 
+    def step_batch(
+        self, views: Sequence[StepView], memories: Sequence[NDArray[np.int64]]
+    ) -> tuple[FeatureBatch, list[NDArray[np.int64]]]:
+        """Return the numbers of one raw step of each of B runs, B > 0, and their next memories: those of `step`, to the
+        bit.
+        """
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a bundle keeps of it."""
 
 
 def to_batch(features: Sequence[StepFeatures]) -> FeatureBatch:
-    """Return the padded arrays of several raw steps: L is the longest row list, rounded up to ROW_QUANTUM."""
-    longest = max((step.rows.size for step in features), default=0)
-    width = max(ROW_QUANTUM, -(-longest // ROW_QUANTUM) * ROW_QUANTUM)
-    rows = np.zeros((len(features), width), np.int64)
-    weights = np.zeros((len(features), width), np.float32)
-    for index, step in enumerate(features):
-        rows[index, : step.rows.size] = step.rows
-        weights[index, : step.weights.size] = step.weights
+    """Return the arrays of several raw steps."""
+    offsets = np.zeros(len(features) + 1, np.int64)
+    np.cumsum([step.rows.size for step in features], out=offsets[1:])
+    rows = np.concatenate([step.rows for step in features])
+    weights = np.concatenate([step.weights for step in features])
     shape = np.stack([step.shape for step in features])
     opens = np.array([step.opens for step in features], np.float32)
-    return FeatureBatch(rows, weights, shape, opens)
+    return FeatureBatch(*to_chunks(rows, weights, offsets), shape, opens)
+
+
+def step_each(
+    featuriser: Featuriser, views: Sequence[StepView], memories: Sequence[NDArray[np.int64]]
+) -> tuple[FeatureBatch, list[NDArray[np.int64]]]:
+    """Return what `step_batch` does, one raw step after the other: for a featuriser without a quicker way."""
+    features = [featuriser.step(view, memory) for view, memory in zip(views, memories, strict=True)]
+    return to_batch(features), [step.memory for step in features]

@@ -68,8 +68,8 @@ def _seen_before(memory: NDArray[np.int64], ring: int, place: int, value: int) -
 def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
-    """Take one raw step into the memory, in place. `text` and `ends` as in `weigh_ngrams`: observation, action, tool,
-    args, result.
+    """Take one raw step into the memory, in place. `text` holds its fields one after the other, `ends` (int64 [5])
+    says where each ends: observation, action, tool, args, result.
     """
     observation_chars = ends[0]
     action_chars = ends[1] - ends[0]
@@ -168,3 +168,29 @@ def write_shape(memory: NDArray[np.int64], out: NDArray[np.float32]) -> None:
     out[25] = np.log1p(memory[OBSERVATION_CHARS] + memory[OPEN_OBSERVATION_CHARS])
     out[26] = np.log1p(memory[FAILED_REPEATS])
     out[27] = 1.0 if turns == 0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def take_steps(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    _words: NDArray[np.uint32],
+    _word_ends: NDArray[np.int64],
+    actions: NDArray[np.int64],
+    is_error: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """Take one raw step of each of B runs into their memories [B, MEMORY_SIZE], in place, and write their run-shape
+    numbers into `out` [B, N_SHAPE]. `text` and `ends` as in `weigh_steps`, `words` and `word_ends` as it returns them:
+    this version has no use for words.
+    """
+    start = 0
+    own_ends = np.empty(ends.shape[1], np.int64)
+    for index in range(ends.shape[0]):
+        for field in range(ends.shape[1]):
+            own_ends[field] = ends[index, field] - start
+        end = ends[index, -1]
+        update_memory(memory[index], text[start:end], own_ends, actions[index], is_error[index])
+        write_shape(memory[index], out[index])
+        start = end

@@ -13,19 +13,20 @@ from numpy.typing import NDArray
 
 from monitors.features import shape
 from monitors.features.compiling import choose_cache_dir
+from monitors.features.splitting import FNV_BASIS, LETTERS, LONG, MAX_LONG_WORDS, split_words
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
 
 VERSION = 2
-MAX_SKETCH_WORDS = 2_048
-"""Words read of one field for the sketches: the cost of a huge result is bounded."""
 SKETCH = 16
 """Integers of a sketch: 1,024 bits."""
 SEEN_SKETCH = 64
 """Integers of the sketch of all words of the run: 4,096 bits."""
 TOOL_BINS = 16
 N_KINDS = 5
+_ROLES = (0, 1, -1, 1, 2)
+"""Of the fields for the sketches, in their order; -1 = not read."""
 
 LEXICON = (
     ("thank", "thanks", "goodbye", "bye", "final", "finish", "finished", "done", "submit", "complete", "completed",
@@ -113,34 +114,30 @@ def _put(memory: NDArray[np.int64], sketch: int, bit: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _take_words(memory: NDArray[np.int64], text: NDArray[np.uint8], role: int) -> None:
-    """Take the words of one field. Roles: 0 observation, 1 action or arguments, 2 result."""
-    word = np.uint32(2166136261)
-    length = 0
-    n_words = 0
-    for position in range(text.size + 1):
-        byte = np.uint32(32)
-        if position < text.size:
-            byte = np.uint32(text[position])
-        if 65 <= byte <= 90:
-            byte += np.uint32(32)
-        if (97 <= byte <= 122) or (48 <= byte <= 57) or byte == 95 or byte >= 128:
-            word = np.uint32((word ^ byte) * np.uint32(16777619))
+def _count_digits(text: NDArray[np.uint8], n_words: int) -> int:
+    """Return how many digits stand in a field of so many long words, as far as these are read."""
+    digits = 0
+    for byte in text:
+        digits += (byte >= 48) & (byte <= 57)
+    if n_words < MAX_LONG_WORDS:
+        return digits
+    # As far as words are read.
+    digits, length, n_words = 0, 0, 0
+    for byte in text:
+        if LETTERS[byte] != 0:
             length += 1
-            if role == 1 and 48 <= byte <= 57:
-                memory[OPEN_DIGITS] += 1
+            digits += (byte >= 48) & (byte <= 57)
             continue
-        if length > 2:
-            _take_word(memory, int(word), role)
-            n_words += 1
-            if n_words >= MAX_SKETCH_WORDS:
-                break
-        word = np.uint32(2166136261)
+        n_words += length >= LONG
         length = 0
+        if n_words == MAX_LONG_WORDS:
+            break
+    return digits
 
 
 @njit(cache=True, nogil=True)
 def _take_word(memory: NDArray[np.int64], word: int, role: int) -> None:
+    """Take a word. Roles: 0 observation, 1 action or arguments, 2 result."""
     mixed = _mix(word)
     bit = mixed & 1023
     seen_bit = mixed & 4095
@@ -180,17 +177,51 @@ def _take_word(memory: NDArray[np.int64], word: int, role: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def split_fields(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Return the hashes of a raw step's long words, one field after the other, and where each field's end."""
+    words = np.empty(ends.size * MAX_LONG_WORDS + 1, np.uint32)
+    word_ends = np.zeros(ends.size, np.int64)
+    start, count = 0, 0
+    for field in range(ends.size):
+        room = words[count : count + MAX_LONG_WORDS + 1]
+        count += split_words(text[start : ends[field]], FNV_BASIS, np.empty(1, np.uint32), room)[1]
+        word_ends[field] = count
+        start = ends[field]
+    return words, word_ends
+
+
+@njit(cache=True, nogil=True)
 def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
+    words, word_ends = split_fields(text, ends)
+    take_step(memory, text, ends, words, word_ends, actions, is_error)
+
+
+@njit(cache=True, nogil=True)
+def take_step(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    word_ends: NDArray[np.int64],
+    actions: int,
+    is_error: bool,
+) -> None:
+    """Take one raw step whose long words are known: as hashes, one field after the other, ending at `word_ends`."""
     if actions > 0:
         _close_turn(memory)
     shape.update_memory(memory, text, ends, actions, is_error)
-    _take_words(memory, text[: ends[0]], 0)
-    _take_words(memory, text[ends[0] : ends[1]], 1)
-    _take_words(memory, text[ends[2] : ends[3]], 1)
-    _take_words(memory, text[ends[3] : ends[4]], 2)
+    start, first = 0, 0
+    for field in range(ends.size):
+        role = _ROLES[field]
+        if role >= 0:
+            for word in words[first : word_ends[field]]:
+                _take_word(memory, int(word), role)
+        if role == 1:
+            memory[OPEN_DIGITS] += _count_digits(text[start : ends[field]], word_ends[field] - first)
+        start, first = ends[field], word_ends[field]
     turns = memory[shape.TURNS]
     if actions > 0 and ends[2] > ends[1]:
         memory[TOOL_COUNTS + memory[shape.TOOL] % TOOL_BINS] += actions
@@ -286,3 +317,37 @@ def _tool_spread(memory: NDArray[np.int64]) -> tuple[float, float]:
         if share > 0:
             entropy -= share * np.log(share)
     return entropy, memory[TOOL_COUNTS + memory[shape.TOOL] % TOOL_BINS] / total
+
+
+@njit(cache=True, nogil=True)
+def take_steps(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    word_ends: NDArray[np.int64],
+    actions: NDArray[np.int64],
+    is_error: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
+    as in version 1.
+    """
+    start, first = 0, 0
+    own_ends, own_word_ends = np.empty(ends.shape[1], np.int64), np.empty(ends.shape[1], np.int64)
+    for index in range(ends.shape[0]):
+        for field in range(ends.shape[1]):
+            own_ends[field] = ends[index, field] - start
+            own_word_ends[field] = word_ends[index, field] - first
+        end, last = ends[index, -1], word_ends[index, -1]
+        take_step(
+            memory[index],
+            text[start:end],
+            own_ends,
+            words[first:last],
+            own_word_ends,
+            actions[index],
+            is_error[index],
+        )
+        write_shape(memory[index], out[index])
+        start, first = end, last

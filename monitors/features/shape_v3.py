@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from monitors.features import shape, shape_v2
 from monitors.features.compiling import choose_cache_dir
+from monitors.features.splitting import FNV_BASIS, LETTERS, MAX_LONG_WORDS
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -25,6 +26,8 @@ SLOTS = 128
 MAX_REQUEST_WORDS = 96
 """Distinct request words kept: the table stays three quarters full at most, so that looking one up ends soon."""
 N_BITS = SLOTS // 64
+SHORTEST = 2
+"""Bytes of a content word at least: sizes and counts are often two digits."""
 
 STOP_WORDS = frozenset(
     [
@@ -175,31 +178,28 @@ def _count(memory: NDArray[np.int64], bits: int) -> int:
 @njit(cache=True, nogil=True)
 def _take_words(memory: NDArray[np.int64], text: NDArray[np.uint8], role: int, asks: bool) -> None:
     """Take the words of one field. Roles: 1 action or arguments, 2 result; `asks`: it is part of the request."""
-    word = np.uint32(2166136261)
-    length = 0
-    n_words = 0
-    for position in range(text.size + 1):
-        byte = np.uint32(32)
-        if position < text.size:
-            byte = np.uint32(text[position])
-        if 65 <= byte <= 90:
-            byte += np.uint32(32)
-        if (97 <= byte <= 122) or (48 <= byte <= 57) or byte == 95 or byte >= 128:
-            word = np.uint32((word ^ byte) * np.uint32(16777619))
-            length += 1
+    n_words, position = 0, 0
+    while position < text.size and n_words < MAX_LONG_WORDS:
+        letter = LETTERS[text[position]]
+        if letter == 0:
+            position += 1
             continue
-        if length > 1 and word != 0 and _STOP_HASHES[word & np.uint32(8191)] != word:
-            if asks:
-                _ask(memory, word)
-            else:
-                slot = _find(memory, word)
-                if slot >= 0:
-                    _put(memory, OPEN_ACTION if role == 1 else OPEN_RESULT, slot)
-            n_words += 1
-            if n_words >= shape_v2.MAX_SKETCH_WORDS:
+        word, first = np.uint32(FNV_BASIS), position
+        while letter != 0:
+            word = np.uint32((word ^ letter) * np.uint32(16777619))
+            position += 1
+            if position == text.size:
                 break
-        word = np.uint32(2166136261)
-        length = 0
+            letter = LETTERS[text[position]]
+        if position - first < SHORTEST or word == 0 or _STOP_HASHES[word & np.uint32(8191)] == word:
+            continue
+        n_words += 1
+        if asks:
+            _ask(memory, word)
+            continue
+        slot = _find(memory, word)
+        if slot >= 0:
+            _put(memory, OPEN_ACTION if role == 1 else OPEN_RESULT, slot)
 
 
 @njit(cache=True, nogil=True)
@@ -220,9 +220,24 @@ def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
+    words, word_ends = shape_v2.split_fields(text, ends)
+    _take_step(memory, text, ends, words, word_ends, actions, is_error)
+
+
+@njit(cache=True, nogil=True)
+def _take_step(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    word_ends: NDArray[np.int64],
+    actions: int,
+    is_error: bool,
+) -> None:
+    """Take one raw step whose long words are known, as in version 2."""
     if actions > 0:
         _close_turn(memory)
-    shape_v2.update_memory(memory, text, ends, actions, is_error)
+    shape_v2.take_step(memory, text, ends, words, word_ends, actions, is_error)
     # As in version 2: what comes before the first action is the request; without any, what answers the first action.
     asks = memory[shape.TURNS] == 0 or (memory[shape.TURNS] == 1 and memory[shape_v2.PRELUDE_WORDS] == 0)
     if memory[shape.TURNS] > 0 and memory[N_REQUEST] > 0:
@@ -269,3 +284,37 @@ def write_shape(memory: NDArray[np.int64], out: NDArray[np.float32]) -> None:
     out[first + 6] = np.log1p(brought)
     out[first + 7] = brought / words
     out[first + 8] = (memory[ACTION_BORROWED] + memory[shape_v2.OPEN_ACTION_FROM_RESULT]) / words
+
+
+@njit(cache=True, nogil=True)
+def take_steps(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    ends: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    word_ends: NDArray[np.int64],
+    actions: NDArray[np.int64],
+    is_error: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
+    as in version 1.
+    """
+    start, first = 0, 0
+    own_ends, own_word_ends = np.empty(ends.shape[1], np.int64), np.empty(ends.shape[1], np.int64)
+    for index in range(ends.shape[0]):
+        for field in range(ends.shape[1]):
+            own_ends[field] = ends[index, field] - start
+            own_word_ends[field] = word_ends[index, field] - first
+        end, last = ends[index, -1], word_ends[index, -1]
+        _take_step(
+            memory[index],
+            text[start:end],
+            own_ends,
+            words[first:last],
+            own_word_ends,
+            actions[index],
+            is_error[index],
+        )
+        write_shape(memory[index], out[index])
+        start, first = end, last

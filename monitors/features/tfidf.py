@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.features.compiling import choose_cache_dir
-from monitors.features.protocol import TURNS, StepFeatures
+from monitors.features.protocol import TURNS, FeatureBatch, StepFeatures, step_each
 from monitors.features.turn_text import render_raw_step
 from monitors.features.words import CodePoints, letters, next_word, pair_hash, to_code_points
 from monitors.stepview import StepView
@@ -135,6 +135,12 @@ class TfidfFeaturiser:
         rows, weights, after = self.vocabulary.weigh_turn(text, _NO_MEMORY if opens else memory)
         after[TURNS] = turns
         return StepFeatures(rows, weights, np.array([np.log1p(turns)], np.float32), opens, after)
+
+    def step_batch(
+        self, views: Sequence[StepView], memories: Sequence[NDArray[np.int64]]
+    ) -> tuple[FeatureBatch, list[NDArray[np.int64]]]:
+        """Return the numbers of one raw step of each of several runs, and their next memories."""
+        return step_each(self, views, memories)
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitors.errors import BundleError, MissingExtraError
 from monitors.features.protocol import FeatureBatch
-from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, ScoreBatch
+from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES, PADDED_INPUT_NAMES, ScoreBatch, to_inputs
 
 _DEVICES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -44,7 +44,9 @@ class OnnxScorer:
         # A provider that is listed can still fail to start (no driver); ONNX Runtime then falls back by itself.
         self.device = "cuda" if _DEVICES["cuda"] in self._session.get_providers() else "cpu"
         inputs = {item.name: item for item in self._session.get_inputs()}
-        if tuple(inputs) != INPUT_NAMES or tuple(item.name for item in self._session.get_outputs()) != OUTPUT_NAMES:
+        self._input_names = tuple(inputs)
+        outputs = tuple(item.name for item in self._session.get_outputs())
+        if self._input_names not in (INPUT_NAMES, PADDED_INPUT_NAMES) or outputs != OUTPUT_NAMES:
             raise BundleError(
                 f"{graph} has inputs {tuple(inputs)}: a monitor's graph has {INPUT_NAMES} → {OUTPUT_NAMES}"
             )
@@ -56,16 +58,7 @@ class OnnxScorer:
 
     def step(self, features: FeatureBatch, state: NDArray[np.float32]) -> ScoreBatch:
         """Return scores and next states of one raw step of each of B runs."""
-        risk, failure, symbol, after = self._session.run(
-            list(OUTPUT_NAMES),
-            {
-                "rows": features.rows,
-                "weights": features.weights,
-                "shape": features.shape,
-                "opens": features.opens,
-                "state": state,
-            },
-        )
+        risk, failure, symbol, after = self._session.run(OUTPUT_NAMES, to_inputs(features, state, self._input_names))
         return ScoreBatch(risk, failure, symbol, after)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitors.features.protocol import FeatureBatch
 
-INPUT_NAMES = ("rows", "weights", "shape", "opens", "state")
+INPUT_NAMES = ("rows", "weights", "chunks", "shape", "opens", "state")
+PADDED_INPUT_NAMES = ("rows", "weights", "shape", "opens", "state")
+"""Of a graph from before there were chunks: rows and weights [B, L], as wide as the longest."""
 OUTPUT_NAMES = ("risk_logit", "failure_logit", "symbol", "next_state")
 
 
@@ -26,6 +29,15 @@ class ScoreBatch:
     """[B] event symbol, 0 … K - 1."""
     state: NDArray[np.float32]
     """[B, state_size] state after the raw step."""
+
+
+def to_inputs(features: FeatureBatch, state: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return a graph's inputs by name; `names` is INPUT_NAMES or PADDED_INPUT_NAMES."""
+    inputs: dict[str, NDArray[Any]] = {"shape": features.shape, "opens": features.opens, "state": state}
+    if "chunks" in names:
+        return {**inputs, "rows": features.rows, "weights": features.weights, "chunks": features.chunks}
+    rows, weights = features.pad()
+    return {**inputs, "rows": rows, "weights": weights}
 
 
 class Scorer(Protocol):

@@ -10,7 +10,7 @@ import pytest
 
 from forewarn.commands.reporting import TrainingReporter, print_manifest, to_duration
 from induction.learning.progress import Countdown, EpochReport, NoProgress
-from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord
+from monitors.bundle import CalibrationRecord, CostRecord, Manifest, TrainingRecord
 from monitors.bundle.manifest import GroupRecord, GroupsRecord
 from monitors.calibration import PlattMap
 from monitors.conformal import promise
@@ -156,3 +156,24 @@ def test_groups_are_shown_with_what_their_thresholds_rest_on(
     assert "by model: the promise holds within each that has 9 successful runs or more" in printed
     assert "  gpt     n = 20, threshold 0.500" in printed
     assert "  others  n = 3, never alerts: needs n >= 9" in printed
+
+
+def test_what_a_step_costs_is_shown_and_warned_of_where_it_is_above_its_line(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = CostRecord(graph_bytes=1 << 20, state_bytes=2_048, step_us_at_64=41.5, step_us_alone=150.0)
+    print_manifest(Path("desk"), manifest.model_copy(update={"cost": cost}), as_json=False)
+    printed = capsys.readouterr().out
+
+    assert "graph 1.0 MB (at most 32), 2.0 KB of state a run" in printed
+    assert "41.5 µs of processor time at batch 64 (line: 30), 150 µs alone (line: 1000)" in printed
+    assert printed.count("warning") == 1
+    assert "a step at batch 64 took 41.5 µs of processor time, more than 30" in printed
+
+
+def test_a_bundle_from_before_costs_were_measured_shows_none(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_manifest(Path("desk"), manifest, as_json=False)
+
+    assert "processor time" not in capsys.readouterr().out

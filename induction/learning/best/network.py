@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from induction.learning.bags import sum_rows
 from induction.learning.best.classes import N_CLASSES, to_members
 from induction.learning.best.shapes import MAX_DEVIATIONS, Scale
 from induction.learning.best.stacking import Stack
@@ -132,7 +133,7 @@ class BestNetwork(StepNetwork):
         return self._score(encoded, step_gru(self.gru, encoded, before), temperature)
 
     def step(
-        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+        self, rows: Tensor, weights: Tensor, chunks: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return risk logit [B], failure logit [B], symbol [B] and next state [B, state_size] of one raw step of each
         of B runs.
@@ -144,7 +145,7 @@ class BestNetwork(StepNetwork):
         hidden, n_text = self.size.hidden, self.size.n_text
         before, last, text = torch.split(state, [hidden, hidden, 4 * n_text + 2], -1)
         opened = opens[:, None]
-        bag = torch.matmul(weights[:, None, :], self.table[rows])[:, 0, :]
+        bag = sum_rows(self.table, rows, weights, chunks)
         text, text_features = self._take_text(text, bag, opened)
         before = opened * last + (1.0 - opened) * before
         numbers = self._standardise(torch.cat([shape, text_features], -1))

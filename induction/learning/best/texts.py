@@ -82,7 +82,7 @@ def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
 
 
 def weigh_steps(steps: Steps, vocabulary: Vocabulary) -> tuple[csr_array, NDArray[np.int8]]:
-    """Return float32 [S, n_rows], each raw step's weights as `weigh_ngrams` makes them, and each row's field."""
+    """Return float32 [S, n_rows], each raw step's weights as `ngrams.weigh_steps` makes them, and each row's field."""
     field_of_row = np.zeros(vocabulary.n_rows, np.int8)
     bags = [_weigh_run(run.grams.read(), vocabulary, field_of_row) for run in steps.runs]
     return vstack(bags, format="csr"), field_of_row

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from induction.learning.bags import sum_rows
 from induction.learning.paper.batches import TurnBatch
 from induction.learning.paper.heads import FlatHead, FsmHead, GruHead, Head, LstmHead
 from induction.learning.paper.sparse import SparseLinear
@@ -58,12 +59,12 @@ class TurnNetwork(StepNetwork):
         return TurnScores(self.head.whole(padded, batch), symbols)
 
     def step(
-        self, rows: Tensor, weights: Tensor, shape: Tensor, opens: Tensor, state: Tensor
+        self, rows: Tensor, weights: Tensor, chunks: Tensor, shape: Tensor, opens: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return risk logit, failure logit (the same), symbol and next state of one raw step of each of B runs; rows
         and weights are those of the whole open turn so far. `shape` is not used.
         """
-        inputs, scores = self.encoder.step(rows, weights)
+        inputs, scores = self.encoder.step(rows, weights, chunks)
         logit, after = self.head.step(inputs, opens[:, None], state)
         # Not argmax: ONNX Runtime's CUDA kernel of it ends at opset 11.
         return logit, logit + 0.0 * shape[:, 0], scores.topk(1).indices[:, 0], after
@@ -81,8 +82,8 @@ class TurnEncoder(nn.Module, ABC):
         """Return inputs [N, n_in] and symbol probabilities [N, K] of all points."""
 
     @abstractmethod
-    def step(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs [B, n_in] and symbol scores [B, K] of padded rows [B, L]."""
+    def step(self, rows: Tensor, weights: Tensor, chunks: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs [B, n_in] and symbol scores [B, n_symbols] of rows as in `StepNetwork.step`."""
 
 
 class SymbolEncoder(TurnEncoder):
@@ -103,9 +104,9 @@ class SymbolEncoder(TurnEncoder):
         found = (scores / self.temperature).softmax(-1)
         return found, found
 
-    def step(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, rows: Tensor, weights: Tensor, chunks: Tensor) -> tuple[Tensor, Tensor]:
         """Return probabilities and scores of symbols."""
-        scores = self.symbols(functional.gelu(self.widening.padded(rows, weights)))
+        scores = self.symbols(functional.gelu(self.widening.chunked(rows, weights, chunks)))
         return (scores / self.temperature).softmax(-1), scores
 
 
@@ -123,10 +124,10 @@ class ActivityEncoder(TurnEncoder):
         found = self.embedding(batch.rows, batch.weights, batch.offsets)
         return found, found.new_zeros(0, self.n_symbols)
 
-    def step(self, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, rows: Tensor, weights: Tensor, chunks: Tensor) -> tuple[Tensor, Tensor]:
         """Return embeddings, and the activity as scores."""
-        scores = torch.matmul(weights[:, None, :], self.get_buffer("identity")[rows])[:, 0, :]
-        return self.embedding.padded(rows, weights), scores
+        scores = sum_rows(self.get_buffer("identity"), rows, weights, chunks)
+        return self.embedding.chunked(rows, weights, chunks), scores
 
 
 def build_paper_network(head: str, n_rows: int) -> TurnNetwork:

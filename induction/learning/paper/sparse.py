@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from induction.learning.bags import sum_rows
 from monitors.features.compiling import choose_cache_dir
 
 choose_cache_dir()
@@ -32,9 +33,9 @@ class SparseLinear(nn.Module):
         found: Tensor = _SparseProduct.apply(self.weight, rows, weights, offsets)  # type: ignore[no-untyped-call]
         return found + self.bias
 
-    def padded(self, rows: Tensor, weights: Tensor) -> Tensor:
-        """Return [B, n_out] of padded rows: int64 and float32 [B, L], weight 0 where padded. What is exported."""
-        return torch.matmul(weights[:, None, :], self.weight[rows])[:, 0, :] + self.bias
+    def chunked(self, rows: Tensor, weights: Tensor, chunks: Tensor) -> Tensor:
+        """Return [B, n_out] of rows as in `StepNetwork.step`. What is exported."""
+        return sum_rows(self.weight, rows, weights, chunks) + self.bias
 
 
 class _SparseProduct(torch.autograd.Function):

@@ -21,8 +21,8 @@ from monitors.scorers.protocol import INPUT_NAMES, OUTPUT_NAMES
 # ArgMax is not among them: its kernel ends at opset 11.
 CUDA_OPERATORS = {
     "Add", "Cast", "Clip", "Concat", "Constant", "Cos", "Div", "Erf", "Exp", "Expand", "Gather", "GatherND", "Gelu",
-    "Gemm", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Reshape", "Shape", "Sigmoid", "Sin", "Slice", "Softmax",
-    "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze",
+    "Gemm", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "ReduceSum", "Reshape", "Shape", "Sigmoid", "Sin",
+    "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze",
 }  # fmt: skip
 
 
@@ -108,7 +108,9 @@ def test_batch_and_rows_are_free_and_the_state_is_explicit(network: MonitorNetwo
     assert tuple(inputs) == INPUT_NAMES
     assert tuple(part.name for part in model.graph.output) == OUTPUT_NAMES
     assert all(dims[0].dim_param for dims in inputs.values())
+    assert inputs["rows"][0].dim_param != inputs["state"][0].dim_param
     assert inputs["rows"][1].dim_param
+    assert inputs["chunks"][1].dim_param
     assert inputs["state"][1].dim_value == network.state_size
 
 

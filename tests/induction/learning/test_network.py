@@ -50,6 +50,7 @@ def step_by_step(network: MonitorNetwork, run: FeaturedRun) -> list[tuple[float,
         risk, failure, symbol, state = network.step(
             torch.from_numpy(run.rows[None, part].astype(np.int64)),
             torch.from_numpy(run.weights[None, part]),
+            torch.zeros(1, 1, dtype=torch.int64),
             torch.from_numpy(run.shape[None, index]),
             torch.tensor([float(run.opens[index])]),
             state,

@@ -17,6 +17,7 @@ from tests.induction.learning.paper_runs import ROWS, random_turns, store_of
 from tests.induction.learning.test_export import CUDA_OPERATORS
 
 NETWORKS = (*HEADS, "lstm")
+ONE_CHUNK = torch.zeros(1, 1, dtype=torch.int64)
 
 
 def random_network(head: str, seed: int = 0) -> TurnNetwork:
@@ -39,6 +40,7 @@ def step_by_step(network: TurnNetwork, run: RunTurns) -> list[float]:
         logit, failure, _, state = network.step(
             torch.from_numpy(run.rows[None, part].astype("int64")),
             torch.from_numpy(run.weights[None, part].copy()),
+            ONE_CHUNK,
             torch.zeros(1, 1),
             torch.tensor([float(opens)]),
             state,
@@ -90,9 +92,9 @@ def test_the_first_action_is_scored_from_an_empty_state_whatever_came_before_it(
     shape, closed, opened = torch.zeros(1, 1), torch.zeros(1), torch.ones(1)
 
     with torch.no_grad():
-        *_, state = network.step(rows, weights * 9, shape, closed, torch.zeros(1, network.state_size))
-        after_prelude = network.step(rows, weights, shape, opened, state)[0]
-        at_once = network.step(rows, weights, shape, opened, torch.zeros(1, network.state_size))[0]
+        *_, state = network.step(rows, weights * 9, ONE_CHUNK, shape, closed, torch.zeros(1, network.state_size))
+        after_prelude = network.step(rows, weights, ONE_CHUNK, shape, opened, state)[0]
+        at_once = network.step(rows, weights, ONE_CHUNK, shape, opened, torch.zeros(1, network.state_size))[0]
 
     assert float(after_prelude) == pytest.approx(float(at_once), abs=1e-6)
 

@@ -12,19 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitors.features.featuriser import NgramFeaturiser, encode_fields
+from monitors.features.featuriser import NgramFeaturiser, encode_fields, encode_views
 from monitors.features.ngrams import MAX_WORDS, N_SLOTS, NGRAM_FIELDS, Vocabulary, hash_ngrams
-from monitors.stepview import StepView
+from monitors.features.splitting import FNV_BASIS, LONG, split_words
+from monitors.stepview import StepView, to_text
 
 MASK = 0xFFFFFFFF
 
 
 def reference_slots(text: bytes, seed: int) -> list[int]:
-    """Slots of the word 1- and 2-grams of one field, in plain Python."""
+    """Slots of the word 1- and 2-grams of one field, in plain Python; a word comes before the pair that it ends."""
     words = re.findall(rb"[a-z0-9_\x80-\xff]+", text.lower())[:MAX_WORDS]
     hashes = [fnv(word, 2166136261 ^ (seed * 40503 + 1)) for word in words]
-    slots = [mix(one) for one in hashes]
-    return slots + [mix((left * 2654435761 & MASK) ^ right) for left, right in pairwise(hashes)]
+    slots = [mix(one) for one in hashes[:1]]
+    for left, right in pairwise(hashes):
+        slots += [mix(right), mix((left * 2654435761 & MASK) ^ right)]
+    return slots
 
 
 def fnv(word: bytes, basis: int) -> int:
@@ -40,11 +43,11 @@ def mix(value: int) -> int:
 
 
 def reference_weights(fields: list[bytes], row_of_slot: dict[int, int], idf: list[float]) -> list[tuple[int, float]]:
-    """(row, weight) of the known n-grams of one raw step, field by field, rows ascending inside a field."""
+    """(row, weight) of the known n-grams of one raw step, field by field, in the order in which they first occur."""
     found = []
     for seed, text in enumerate(fields):
         counts = Counter(row_of_slot[slot] for slot in reference_slots(text, seed) if slot in row_of_slot)
-        weights = {row: (1 + math.log(count)) * idf[row] for row, count in sorted(counts.items())}
+        weights = {row: (1 + math.log(count)) * idf[row] for row, count in counts.items()}
         length = math.sqrt(sum(weight**2 for weight in weights.values()))
         found += [(row, weight / length) for row, weight in weights.items()]
     return found
@@ -52,7 +55,7 @@ def reference_weights(fields: list[bytes], row_of_slot: dict[int, int], idf: lis
 
 def slots_of(text: str, seed: int = 0) -> list[int]:
     out = np.empty(2 * MAX_WORDS, np.int64)
-    return out[: hash_ngrams(np.frombuffer(text.encode(), np.uint8), seed, out)].tolist()
+    return out[: hash_ngrams(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), seed, out)].tolist()
 
 
 def full_vocabulary() -> Vocabulary:
@@ -61,7 +64,7 @@ def full_vocabulary() -> Vocabulary:
 
 
 FULL = full_vocabulary()
-TEXT = st.text(alphabet=st.sampled_from("abAB09_ .-é中\n"), max_size=60) | st.text(max_size=40)
+TEXT = st.text(alphabet=st.sampled_from("abAB09_ .-é中\n\ud83d\ude00"), max_size=60) | st.text(max_size=40)
 VIEWS = st.builds(
     StepView,
     observation=TEXT,
@@ -74,7 +77,63 @@ VIEWS = st.builds(
 
 @given(TEXT, st.integers(0, 4))
 def test_slots_are_those_of_the_reference(text: str, seed: int) -> None:
-    assert sorted(slots_of(text, seed)) == sorted(reference_slots(text.encode(), seed))
+    assert sorted(slots_of(text, seed)) == sorted(reference_slots(text.encode("utf-8", "replace"), seed))
+
+
+@given(st.lists(VIEWS, min_size=1, max_size=5), st.integers(1, 2))
+def test_a_batch_of_raw_steps_is_featurised_as_one_by_one_to_the_bit(views: list[StepView], version: int) -> None:
+    featuriser = NgramFeaturiser(FULL, shape_version=version)
+    memories = [featuriser.step(view, featuriser.initial_memory()).memory for view in reversed(views)]
+
+    batch, after = featuriser.step_batch(views, memories)
+
+    rows, weights = batch.pad()
+    for index, (view, memory) in enumerate(zip(views, memories, strict=True)):
+        alone = featuriser.step(view, memory)
+        size = alone.rows.size
+        assert (rows[index, :size].tolist(), weights[index, :size].tolist()) == (
+            alone.rows.tolist(),
+            alone.weights.tolist(),
+        )
+        assert not weights[index, size:].any()
+        assert batch.shape[index].tolist() == alone.shape.tolist()
+        assert batch.opens[index] == alone.opens
+        assert after[index].tolist() == alone.memory.tolist()
+
+
+def test_a_memory_out_of_a_batch_keeps_no_other_alive() -> None:
+    featuriser = NgramFeaturiser(FULL, shape_version=2)
+    memories = [featuriser.initial_memory() for _ in range(3)]
+
+    _, after = featuriser.step_batch([StepView(action="one", actions=1)] * 3, memories)
+
+    assert all(memory.base is None for memory in after)
+    assert not any(memory.any() for memory in memories)
+
+
+@given(st.lists(VIEWS, min_size=1, max_size=4))
+def test_bytes_and_ends_are_those_of_each_field_alone(views: list[StepView]) -> None:
+    texts = [to_text(getattr(view, name)) for view in views for name in NGRAM_FIELDS]
+
+    raw, ends = encode_views(views)
+
+    assert [raw[start:end].tobytes() for start, end in pairwise([0, *ends.reshape(-1).tolist()])] == [
+        text.encode("utf-8", "replace") for text in texts
+    ]
+
+
+@given(TEXT, st.integers(1, 6), st.integers(1, 4))
+def test_words_and_long_words_are_those_of_the_reference_as_far_as_there_is_room(
+    text: str, room: int, room_long: int
+) -> None:
+    words, long_words = np.empty(room + 1, np.uint32), np.empty(room_long + 1, np.uint32)
+    found = re.findall(rb"[a-z0-9_\x80-\xff]+", text.encode("utf-8", "replace").lower())
+
+    count, count_long = split_words(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), 7, words, long_words)
+
+    assert words[:count].tolist() == [fnv(word, 7) for word in found[:room]]
+    long = [word for word in found if len(word) >= LONG][:room_long]
+    assert long_words[:count_long].tolist() == [fnv(word, FNV_BASIS) for word in long]
 
 
 @given(VIEWS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitors.adapter import compile_adapter
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.ngrams import Vocabulary
-from monitors.features.protocol import StepFeatures, to_batch
+from monitors.features.protocol import StepFeatures
 from monitors.features.shape import MEMORY_SIZE, N_SHAPE, RING, SHAPE_NAMES
 from monitors.stepview import StepView
 from tests.tiny_bundle import chat_run, tiny_spec
@@ -129,15 +129,3 @@ def test_a_call_is_forgotten_after_as_many_others_as_the_ring_holds() -> None:
 
     assert last_shape([call(), *others[:-1], call()])["call_repeats_now"] == 1
     assert last_shape([call(), *others, call()])["call_repeats_now"] == 0
-
-
-def test_padding_a_batch_keeps_rows_and_weights() -> None:
-    steps = walk([StepView(observation="x " * 40), call(), StepView()])
-
-    batch = to_batch(steps)
-
-    assert batch.rows.shape[1] % 64 == 0
-    for index, step in enumerate(steps):
-        assert batch.rows[index, : step.rows.size].tolist() == step.rows.tolist()
-        assert not batch.weights[index, step.rows.size :].any()
-    assert batch.opens.tolist() == [0, 1, 0]

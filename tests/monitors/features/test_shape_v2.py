@@ -13,6 +13,7 @@ from monitors.features import shape, shape_v2
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.ngrams import Vocabulary
 from monitors.features.protocol import StepFeatures
+from monitors.features.splitting import MAX_LONG_WORDS
 from monitors.stepview import StepView
 
 VOCABULARY = Vocabulary.from_arrays(np.arange(4, dtype=np.int32), np.ones(4, np.float32))
@@ -154,8 +155,8 @@ def test_entropy_of_tools_is_nought_for_one_tool_and_grows_with_the_second() -> 
 
 
 def test_a_result_beyond_the_bound_of_words_is_read_as_far_as_it() -> None:
-    long = StepView(result=" ".join(f"word{number}" for number in range(shape_v2.MAX_SKETCH_WORDS + 500)))
+    long = StepView(result=" ".join(f"word{number}" for number in range(MAX_LONG_WORDS + 500)))
 
     found = last_shape([StepView(action="look", actions=1), long])
 
-    assert found["result_words"] == np.float32(np.log1p(shape_v2.MAX_SKETCH_WORDS))
+    assert found["result_words"] == np.float32(np.log1p(MAX_LONG_WORDS))

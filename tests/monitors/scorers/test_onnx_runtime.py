@@ -23,9 +23,13 @@ from tests.tiny_bundle import chat_run
 
 def features(size: int, width: int = 9) -> FeatureBatch:
     rng = np.random.default_rng(size)
+    # Two chunks a raw step; the first of all is empty.
+    weights = rng.random((2 * size + 1, width), np.float32)
+    weights[0] = 0
     return FeatureBatch(
-        rng.integers(0, 5, (size, width)),
-        rng.random((size, width), np.float32),
+        rng.integers(0, 5, weights.shape),
+        weights,
+        np.arange(1, 2 * size + 1).reshape(size, 2),
         rng.normal(size=(size, N_SHAPE)).astype(np.float32),
         (np.arange(size) % 2).astype(np.float32),
     )

@@ -20,6 +20,7 @@ from monitors.features.shape_v3 import N_SHAPE
 from tests.induction.learning.test_export import CUDA_OPERATORS
 
 STACK = Stack(0.5, np.linspace(0, 1, N_COLUMNS), np.linspace(-0.1, 0.1, N_SHAPE), -0.2)
+ONE_CHUNK = torch.zeros(1, 1, dtype=torch.int64)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,8 @@ def test_whole_runs_score_as_their_raw_steps_one_by_one(
             shape = torch.from_numpy(steps.shape[[first + place]])
             with torch.no_grad():
                 risk, failure, _, state = network.step(
-                    torch.from_numpy(row.indices.astype(np.int64))[None], torch.from_numpy(row.data)[None], shape,
-                    opens, state,
+                    torch.from_numpy(row.indices.astype(np.int64))[None], torch.from_numpy(row.data)[None],
+                    ONE_CHUNK, shape, opens, state,
                 )  # fmt: skip
             served = STACK.network * whole.failure[run, place] + STACK.intercept
             served = served + float(texts[first + place, 3 * N_COLUMNS :] @ STACK.text)
