@@ -18,7 +18,7 @@ from induction.learning.presets import find_recipe
 from induction.learning.progress import NoProgress
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.training import TrainingSettings
-from monitors.adapter import AdapterSpec
+from monitors.adapter import AdapterSpec, compile_adapter
 from monitors.monitor import Monitor
 
 
@@ -90,7 +90,9 @@ def fit(key: FitKey, raw: Path, spec: AdapterSpec, outcomes: Path, say: Callable
         manifest = build_bundle(corpus, settings, bundle, _Stages(say))
         monitor = Monitor.read(bundle, device="cpu")
         say("Scoring the test fold")
-        runs = list(score_runs(monitor, corpus.runs(lambda _, fold: fold == key.fold)))
+        # Which turns got a reply is the corpus's, whatever the contender reads: all are measured on the same turns.
+        tested = corpus.runs(lambda _, fold: fold == key.fold)
+        runs = list(score_runs(monitor, tested, answers=compile_adapter(spec)))
     calibration = manifest.calibration
     return Fit(
         key, runs, calibration.success_maxima, calibration.success_turns, manifest.training.runs, manifest.offsets

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from induction.learning.labelled import LabelledRun
+from monitors.adapter import Adapter
 from monitors.adapter.pointers import is_present
 from monitors.monitor import Verdict
-from monitors.stepview import JsonValue
+from monitors.stepview import JsonValue, StepView
 
 StateT = TypeVar("StateT")
 
@@ -67,8 +68,13 @@ class _Open:
     verdicts: list[Verdict] = field(default_factory=list)
 
 
-def score_runs(monitor: Watcher[StateT], runs: Iterable[LabelledRun], batch_size: int = 64) -> Iterator[ScoredRun]:
-    """Yield runs scored in batches, the raw steps of each in order. Runs without a raw step are left out."""
+def score_runs(
+    monitor: Watcher[StateT], runs: Iterable[LabelledRun], batch_size: int = 64, answers: Adapter | None = None
+) -> Iterator[ScoredRun]:
+    """Yield runs scored in batches, the raw steps of each in order. Runs without a raw step are left out.
+
+    `answers` reads which turns got a reply, for a monitor whose own adapter does not tell replies from the rest.
+    """
     iterator = (run for run in runs if run.events)
     while group := [_Open(run) for run in islice(iterator, batch_size)]:
         states = [monitor.initial_state(item.run.group) for item in group]
@@ -80,24 +86,32 @@ def score_runs(monitor: Watcher[StateT], runs: Iterable[LabelledRun], batch_size
             for place, (state, verdict) in zip(live, results, strict=True):
                 states[place] = state
                 group[place].verdicts.append(verdict)
-        yield from (_to_scored(item) for item in group)
+        yield from (_to_scored(item, answers) for item in group)
 
 
-def _to_scored(item: _Open) -> ScoredRun:
-    verdicts = item.verdicts
+def find_answered(views: Iterable[StepView]) -> NDArray[np.bool_]:
+    """Return for each raw step of a run whether the open turn has had a reply so far: bool [S]."""
     answered, replied = [], False
-    for verdict in verdicts:
-        replied = (
-            (replied and verdict.view.actions == 0) or is_present(verdict.view.result) or bool(verdict.view.observation)
-        )
+    for view in views:
+        replied = (replied and view.actions == 0) or is_present(view.result) or bool(view.observation)
         answered.append(replied)
+    return np.array(answered, np.bool_)
+
+
+def _to_scored(item: _Open, answers: Adapter | None) -> ScoredRun:
+    verdicts = item.verdicts
+    views = (
+        (verdict.view for verdict in verdicts)
+        if answers is None
+        else (answers.view(event)[0] for event in item.run.events)
+    )
     return ScoredRun(
         item.run.run,
         item.run.task,
         item.run.success,
         np.array([verdict.turn for verdict in verdicts], np.int32),
         np.array([verdict.view.actions for verdict in verdicts], np.int32),
-        np.array(answered, np.bool_),
+        find_answered(views),
         np.array([verdict.risk for verdict in verdicts]),
         np.array([verdict.failure_probability for verdict in verdicts]),
         np.array([verdict.score for verdict in verdicts]),

@@ -9,8 +9,10 @@ import pytest
 from induction.learning.labelled import LabelledRun
 from induction.learning.scoring import score_runs
 from monitors import Monitor
+from monitors.adapter import compile_adapter
+from monitors.adapter.spec import Fields
 from monitors.stepview import JsonValue
-from tests.tiny_bundle import chat_run
+from tests.tiny_bundle import chat_run, tiny_spec
 
 TALK: JsonValue = {"role": "assistant", "content": "hello"}
 REPLY: JsonValue = {"role": "user", "content": "hi"}
@@ -53,6 +55,20 @@ def test_a_turn_is_answered_from_its_first_reply_on(monitor: Monitor) -> None:
     (run,) = score_runs(monitor, [run_of([REPLY, TALK, NOTHING, REPLY, NOTHING, CALLS, ANSWER, TALK])])
 
     assert run.answered.tolist() == [True, False, False, True, True, False, True, False]
+
+
+def test_another_adapter_can_say_which_turns_got_a_reply(monitor: Monitor) -> None:
+    hears_nobody = tiny_spec()
+    silent = [case.model_copy(update={"fields": Fields()}) for case in hears_nobody.event.cases]
+    event = hears_nobody.event.model_copy(update={"cases": tuple(silent), "otherwise": Fields()})
+    answers = compile_adapter(hears_nobody.model_copy(update={"event": event}))
+    run = run_of([REPLY, TALK, REPLY])
+
+    (own,), (other,) = score_runs(monitor, [run]), score_runs(monitor, [run], answers=answers)
+
+    assert own.answered.tolist() == [True, False, True]
+    assert other.answered.tolist() == [False, False, False]
+    assert other.score.tolist() == own.score.tolist()
 
 
 def test_a_run_in_which_the_agent_never_acts_has_no_turn(monitor: Monitor) -> None:
