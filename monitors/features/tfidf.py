@@ -66,8 +66,8 @@ class TfidfVocabulary:
             or (n_rows and not (hashes.min() > _ROW_BITS and idf.min() > 0))
         ):
             raise ValueError(f"a TF-IDF vocabulary has at most {MAX_ROWS} distinct hashes, and as many idf and names")
-        # At most one place in eight is taken, so that an n-gram is found or missed at the first look, most times.
-        table = np.zeros(1 << max(10, (8 * n_rows - 1).bit_length()), np.uint64)
+        # At most one place in sixteen is taken, so that an n-gram is found or missed at the first look, most times.
+        table = np.zeros(1 << max(10, (16 * n_rows - 1).bit_length()), np.uint64)
         kept = np.ascontiguousarray(hashes, np.uint64)
         _fill_table(kept, table)
         return TfidfVocabulary(kept, np.ascontiguousarray(idf, np.float64), tuple(names), table)
@@ -100,7 +100,7 @@ class TfidfVocabulary:
         return found
 
 
-_CHUNK = 32
+_CHUNK = 128
 """Texts that are counted in one call: those of one chunk are four bytes a character if one of them is not ASCII."""
 _NO_MEMORY = np.zeros(_FIRST, np.int64)
 
