@@ -22,6 +22,8 @@ from induction.learning.checkpoints import Remember, make_at_once
 from monitors.features.ngrams import N_SLOTS, NGRAM_FIELDS, Vocabulary
 
 MAX_ROWS = 1 << 15
+MAX_ROWS_OF_RUNS = 1 << 17
+"""Where tasks come again: the words that tell a task are rare, and worth their room (3 MB of graph)."""
 RIDGE = 5e-4
 """Penalty beside a mean loss. On training folds held out 3e-4 was a little better on tau2-airline, 1e-3 on moatless and
 webshop; 1e-2 was worse on the two corpora it was tried on."""
@@ -58,7 +60,7 @@ VOTES = (1.0, 1.0, 1.0, 0.4, 0.0, 0.0)
 on four corpora and the most on gaia-react."""
 
 
-def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
+def fit_vocabulary(steps: Steps, *, min_tasks: int = 3, max_rows: int = MAX_ROWS) -> Vocabulary:
     """Return the n-grams that occur in at least `min_tasks` tasks (two, if there are fewer than 30), the most frequent
     first, with idf ln((1 + n) / (1 + df)) + 1 over raw steps.
     """
@@ -75,8 +77,8 @@ def fit_vocabulary(steps: Steps, *, min_tasks: int = 3) -> Vocabulary:
         n_tasks += 1
     needed = min(min_tasks, 2) if n_tasks < 30 else min_tasks
     kept = np.flatnonzero(tasks_with >= needed)
-    if kept.size > MAX_ROWS:
-        kept = np.sort(kept[np.argsort(-steps_with[kept], kind="stable")[:MAX_ROWS]])
+    if kept.size > max_rows:
+        kept = np.sort(kept[np.argsort(-steps_with[kept], kind="stable")[:max_rows]])
     idf = np.log((1.0 + steps.run.size) / (1.0 + steps_with[kept])) + 1.0
     return Vocabulary.from_arrays(kept.astype(np.int32), idf.astype(np.float32))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,15 @@ from induction.learning.best.teaching import (
     read_texts,
     to_inner_folds,
 )
-from induction.learning.best.texts import N_COLUMNS, TABLE_COSTS, fit_table, fit_vocabulary, weigh_steps
+from induction.learning.best.texts import (
+    MAX_ROWS,
+    MAX_ROWS_OF_RUNS,
+    N_COLUMNS,
+    TABLE_COSTS,
+    fit_table,
+    fit_vocabulary,
+    weigh_steps,
+)
 from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints, Parts
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.progress import Countdown, Progress
@@ -61,10 +69,16 @@ class BestRecipe:
         progress.stage("Reading runs")
         runs = count_runs(corpus, split.trains)
         check_outcomes(runs)
+        tasks = frozenset(run.task for run in runs)
+        known = corpus.split == "known"
+        if known:
+            # Tasks come again, so words that only one of them has are worth learning, and its other runs teach: what is
+            # held out inside the training runs is a run, as it is outside.
+            runs = [replace(run, task=run.run) for run in runs]
         with one_thread():
             steps = to_steps(runs)
             progress.stage("Learning words")
-            vocabulary = fit_vocabulary(steps)
+            vocabulary = fit_vocabulary(steps, max_rows=MAX_ROWS_OF_RUNS if known else MAX_ROWS)
             bags, field_of_row = weigh_steps(steps, vocabulary)
             inner = to_inner_folds(steps, settings.seed)
             words = Parts("words", checkpoints, Countdown(progress, TEXT_COSTS))
@@ -99,7 +113,7 @@ class BestRecipe:
             NgramFeaturiser(vocabulary.take(order), shape_version=shape_v3.VERSION),
             runs=len(runs),
             failures=int(steps.fails.sum()),
-            tasks=frozenset(run.task for run in runs),
+            tasks=tasks,
             epochs=schedule.epochs,
             validation_auprc=auprc,
         )
