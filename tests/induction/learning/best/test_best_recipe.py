@@ -12,9 +12,9 @@ import pytest
 from induction.learning.best.classes import N_CLASSES, to_classes
 from induction.learning.best.shapes import Scale
 from induction.learning.best.stacking import Voices, fit_stack
-from induction.learning.best.steps import Steps, count_runs
+from induction.learning.best.steps import Steps, count_runs, to_steps
 from induction.learning.best.teaching import ask_trees, judge_lessons, to_inner_folds
-from induction.learning.best.texts import N_COLUMNS, VOTES
+from induction.learning.best.texts import N_COLUMNS, VOTES, fit_vocabulary
 from induction.learning.export import export_graph
 from induction.learning.presets import BEST, BEST_RAW_TEXT, find_recipe
 from induction.learning.presets.raw_text import RawTextRecipe
@@ -103,6 +103,16 @@ def test_trees_never_see_the_runs_they_judge(steps: Steps) -> None:
 
     assert np.array_equal(given[inner[steps.run] == 0], other[inner[steps.run] == 0])
     assert not np.array_equal(given, other)
+
+
+def test_where_tasks_come_again_words_of_one_task_are_learned_and_tasks_keep_their_names(chats: TinyCorpus) -> None:
+    corpus = replace(labelled(chats), split="known")
+    runs = count_runs(corpus, Split(0).trains)
+
+    learned = FEW_TREES.learn(corpus, Split(0), TrainingSettings(max_epochs=1), Silent())
+
+    assert learned.network.n_rows > fit_vocabulary(to_steps(runs)).n_rows
+    assert learned.tasks == {run.task for run in runs}
 
 
 def test_the_manifest_tells_the_teachers_average_precision_out_of_fold(built: Built) -> None:
