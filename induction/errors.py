@@ -8,6 +8,7 @@ ForewarnError
     ├── LlmError             a chat endpoint gave no usable answer; ends its proposal, never an induction
     ├── TooFewRunsError      not enough runs of each outcome to train or to calibrate
     ├── NoGroupsError        thresholds by group were asked for, and no calibration run has a group
+    ├── NoCudaError          CUDA was asked for, and torch cannot use it here
     ├── KnownTasksError      an evaluation on tasks that the bundle was made from
     ├── TooLargeError        a graph or a run's state beyond its limit; nothing was written
     └── ParityError          the exported graph does not give the network's scores; nothing was written
@@ -40,6 +41,20 @@ class TooFewRunsError(InductionError):
 
 class NoGroupsError(InductionError):
     """Thresholds by group were asked for, and no calibration run has a group."""
+
+
+class NoCudaError(InductionError):
+    """CUDA was asked for, and torch cannot use it here."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` says what is missing or fails."""
+        self.reason = reason
+        super().__init__(
+            f"networks cannot train on CUDA: {reason}. Install an NVIDIA driver and a CUDA build of torch "
+            "(pip install --force-reinstall -c constraints.txt torch --extra-index-url "
+            "https://download.pytorch.org/whl/cuNNN, cu126 for one where nvidia-smi shows CUDA 12.6 or later), "
+            "or train with --device cpu"
+        )
 
 
 class KnownTasksError(InductionError):

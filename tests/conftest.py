@@ -2,7 +2,7 @@
 
 - `needs("redis-server", ...)`: skipped, naming the tool, where a tool is missing; failed under FOREWARN_REQUIRE=all.
 - `realdata`: skipped without FOREWARN_REALDATA (the folder that holds `data/`).
-- `cuda`: reported as not run where there is no GPU that ONNX Runtime can use.
+- `cuda`, `cuda("torch")`: reported as not run where there is no GPU that ONNX Runtime, or torch, can use.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(problem)
     if item.get_closest_marker("realdata") and not os.environ.get("FOREWARN_REALDATA"):
         pytest.skip("needs real agent runs: FOREWARN_REALDATA is not set")
-    if item.get_closest_marker("cuda") and (problem := missing_gpu()):
+    gpu = item.get_closest_marker("cuda")
+    if gpu and (problem := missing_gpu(*gpu.args)):
         pytest.skip(f"not run: {problem}")
 
 
@@ -80,14 +81,23 @@ def missing_tool(tool: str) -> str | None:
 
 
 @cache
-def missing_gpu() -> str | None:
-    """Why no test can use a GPU here, or None if one can."""
+def missing_gpu(library: str = "onnxruntime") -> str | None:
+    """Why no test can use a GPU by this library here, or None if one can."""
     smi = shutil.which("nvidia-smi")
     if smi is None:
         return "no NVIDIA GPU is at hand (no nvidia-smi)"
     listed = subprocess.run([smi, "-L"], capture_output=True, text=True, timeout=60, check=False)
     if listed.returncode != 0 or "GPU " not in listed.stdout:
         return "no NVIDIA GPU is at hand (nvidia-smi lists none)"
+    if library == "torch":
+        from induction.errors import NoCudaError
+        from induction.learning.device import find_cuda
+
+        try:
+            find_cuda()
+        except NoCudaError as error:
+            return error.reason
+        return None
     try:
         import onnxruntime
     except ModuleNotFoundError:

@@ -41,6 +41,13 @@ def train(
         int | None, typer.Option(min=0, max=4, help="Use nothing of fold K; calibrate on fold (K + 1) mod 5.")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, max=1000, help="At most this many; training stops early.")] = 40,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(
+            help="Where networks train; auto: CUDA where torch can use it, else the CPU. Words, trees and linear "
+            "models are learned on the CPU."
+        ),
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest's summary as JSON.")] = False,
 ) -> None:
     """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the
@@ -48,6 +55,7 @@ def train(
     """
     from forewarn.commands.reporting import TrainingReporter, print_manifest
     from induction.learning.building import BundleSettings, build_bundle
+    from induction.learning.device import choose_device
     from induction.learning.labelled import LabelledCorpus
     from induction.learning.presets import find_recipe
     from induction.learning.training import TrainingSettings
@@ -59,8 +67,9 @@ def train(
         recipe = find_recipe(preset, head)
     except KeyError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="--preset, --head") from None
+    chosen = choose_device(device)
     settings = BundleSettings(
-        TrainingSettings(horizon=horizon, seed=seed, max_epochs=epochs),
+        TrainingSettings(horizon=horizon, seed=seed, max_epochs=epochs, device=chosen.device),
         recipe,
         alpha=alpha,
         confidence=confidence,
@@ -70,6 +79,7 @@ def train(
     corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
     try:
         with TrainingReporter(quiet=as_json) as reporter:
+            reporter.note(chosen.note)
             manifest = build_bundle(corpus, settings, out, reporter, resume=True)
     except KeyboardInterrupt:
         typer.echo("stopped; what was learned so far is kept, and the same command goes on", err=True)

@@ -212,6 +212,7 @@ def _describe(
                 preset=settings.recipe.preset,
                 head=settings.recipe.head,
                 seed=settings.training.seed,
+                device=settings.training.device,
                 epochs=learned.epochs,
                 validation_auprc_h=learned.validation_auprc,
             ),

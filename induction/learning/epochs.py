@@ -1,7 +1,7 @@
 """Training epoch by epoch, and going on with it: the one loop of every preset.
 
-What an epoch changes is kept after it: weights, the optimiser's moments, both generators of random numbers, and the
-figures so far. Whatever else an epoch depends on (rates, temperatures) has to follow from its number.
+What an epoch changes is kept after it, as arrays of the CPU: weights, the optimiser's moments, the generators of random
+numbers, and the figures so far. Whatever else an epoch depends on (rates, temperatures) has to follow from its number.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from induction.learning.checkpoints import Checkpoints
+from induction.learning.device import CPU
 from induction.learning.progress import EpochReport
 
 KEEPING_SHARE = 0.02
@@ -38,11 +39,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """All that an epoch changes, beside torch's own generator."""
+    """All that an epoch changes, beside torch's own generators."""
 
     networks: Mapping[str, nn.Module]
     optimiser: torch.optim.Optimizer
     rng: np.random.Generator
+    device: torch.device = CPU
+    """Where the network that is trained draws its random numbers."""
 
 
 def run_epochs(
@@ -78,9 +81,11 @@ def run_epochs(
 def _to_arrays(learner: Learner, history: History) -> dict[str, NDArray[Any]]:
     arrays = {"history": np.array([astuple(report) for report in history], np.float64)}
     for key, network in learner.networks.items():
-        arrays |= {f"{key}/{name}": value.numpy() for name, value in network.state_dict().items()}
+        arrays |= {f"{key}/{name}": value.cpu().numpy() for name, value in network.state_dict().items()}
     for place, moments in learner.optimiser.state_dict()["state"].items():
-        arrays |= {f"optimiser/{place}/{name}": value.numpy() for name, value in moments.items()}
+        arrays |= {f"optimiser/{place}/{name}": value.cpu().numpy() for name, value in moments.items()}
+    if learner.device.type == "cuda":
+        arrays["torch-cuda"] = torch.cuda.get_rng_state(learner.device).numpy()
     # As text: numpy's generator is made of integers beyond 64 bits.
     state = json.dumps(learner.rng.bit_generator.state).encode()
     return arrays | {"torch": torch.get_rng_state().numpy(), "numpy": np.frombuffer(state, np.uint8)}
@@ -100,6 +105,8 @@ def _go_on(learner: Learner, name: str, checkpoints: Checkpoints) -> History:
             moments.setdefault(int(place), {})[part] = _to_tensor(value)
     learner.optimiser.load_state_dict({**learner.optimiser.state_dict(), "state": moments})
     torch.set_rng_state(_to_tensor(arrays["torch"]))
+    if learner.device.type == "cuda" and "torch-cuda" in arrays:
+        torch.cuda.set_rng_state(_to_tensor(arrays["torch-cuda"]), learner.device)
     learner.rng.bit_generator.state = json.loads(arrays["numpy"].tobytes())
     return [
         EpochReport(int(epoch), loss, validation_loss, validation_auprc, left, int(epochs))

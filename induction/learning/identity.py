@@ -24,16 +24,21 @@ LIBRARIES = ("forewarn", "numba", "numpy", "scikit-learn", "scipy", "torch")
 def identify_learning(
     corpus: LabelledCorpus, split: Split, settings: TrainingSettings, recipe: Recipe
 ) -> dict[str, str]:
-    """Return a digest of each thing that decides what is learned: runs, outcomes, adapter, settings, preset and code.
+    """Return a digest of each thing that decides what is learned: runs, outcomes, adapter, settings, device,
+    preset and code.
 
     Files are known by path, size and time of change; code by its text, since a version stays while somebody edits it.
     `corpus.among` has no digest: who sets it keeps no checkpoints.
     """
+    plain = asdict(settings)
+    # By a name of its own: on another machine the device is another without anybody's having set one.
+    device = plain.pop("device")
     parts = {
         "runs": identify_files(corpus.raw),
         "outcomes": () if corpus.outcomes is None else identify_files(corpus.outcomes),
         "adapter": (corpus.spec.to_json(),),
-        "settings": (orjson.dumps([corpus.split, asdict(split), asdict(settings)]),),
+        "settings": (orjson.dumps([corpus.split, asdict(split), plain]),),
+        "device": (device.encode(),),
         "preset": (repr(recipe).encode(),),
         "code": _describe_code(),
     }

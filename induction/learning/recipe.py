@@ -54,7 +54,7 @@ class Recipe(Protocol):
         checkpoints: Checkpoints = NO_CHECKPOINTS,
     ) -> Learned:
         """Learn from the runs that `split.trains`; of the others nothing is read. Deterministic on CPU for a seed, and
-        the same whatever part of it the checkpoints remember.
+        the same whatever part of it the checkpoints remember; on CUDA bytes may differ. The network is on the CPU.
 
         Raises TooFewRunsError, NoRunsError.
         """

@@ -22,6 +22,7 @@ from induction.errors import TooFewRunsError
 from induction.learning.batches import RunBatch, iter_batches
 from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
 from induction.learning.corpus import FeaturedRun
+from induction.learning.device import Device, beside
 from induction.learning.epochs import Figures, Learner, run_epochs
 from induction.learning.network import Logits, MonitorNetwork, NetworkSize
 from induction.learning.progress import EpochReport
@@ -46,6 +47,8 @@ class TrainingSettings:
     """Weight of the paper's balance loss: sure symbols per step, all symbols in use over the batch."""
     validation_share: float = 0.15
     """Share of the training tasks held out to stop early."""
+    device: Device = "cpu"
+    """Where networks train, whatever the preset. Words, trees and linear models stay on the CPU."""
 
 
 class Outcome(Protocol):
@@ -73,7 +76,8 @@ def train_network(
     report: Callable[[EpochReport], None] = lambda _: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> TrainedNetwork:
-    """Return the network of the epoch with the smallest validation loss. Deterministic on CPU for a seed.
+    """Return the network of the epoch with the smallest validation loss, on the CPU. Deterministic on CPU for a
+    seed; on CUDA sums are made in any order, so that bytes may differ from one training to the next.
 
     Raises TooFewRunsError unless both outcomes occur in the runs.
     """
@@ -94,8 +98,11 @@ def _train(
     rng = np.random.default_rng(settings.seed)
     network = MonitorNetwork(NetworkSize(n_rows=max(n_rows, 1)))
     network.fit_shape_scale(torch.from_numpy(np.concatenate([run.shape for run in fit])))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    # The best epoch's network stays on the CPU: there it is read.
     best = copy.deepcopy(network)
+    device = torch.device(settings.device)
+    network.to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
     def fit_epoch(history: Sequence[EpochReport]) -> Figures:
         # Paper: the Gumbel temperature falls linearly from 1 to 0.25.
@@ -107,7 +114,7 @@ def _train(
         return Figures(loss, validation_loss, validation_auprc)
 
     history = run_epochs(
-        Learner({"network": network, "best": best}, optimiser, rng),
+        Learner({"network": network, "best": best}, optimiser, rng, device),
         settings.max_epochs,
         fit_epoch,
         name="epochs",
@@ -184,7 +191,7 @@ def _fit_epoch(
 ) -> float:
     network.train()
     total, batches = 0.0, 0
-    for batch in iter_batches(runs, settings.batch_size, settings.horizon, rng):
+    for batch in beside(network, iter_batches(runs, settings.batch_size, settings.horizon, rng)):
         optimiser.zero_grad()
         loss = _training_loss(network(batch, temperature), batch, settings, temperature)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -221,11 +228,11 @@ def _validate(network: MonitorNetwork, runs: Sequence[FeaturedRun], settings: Tr
     network.eval()
     total, weight, scores, labels = 0.0, 0.0, [], []
     with torch.no_grad():
-        for batch in iter_batches(runs, 64, settings.horizon, None):
+        for batch in beside(network, iter_batches(runs, 64, settings.horizon, None)):
             logits = network(batch)
             share = float(batch.weight.sum())
             total += float(_served_loss(logits, batch, settings)) * share
             weight += share
-            scores.append(logits.risk[batch.valid].numpy())
-            labels.append(batch.risk[batch.valid].numpy())
+            scores.append(logits.risk[batch.valid].cpu().numpy())
+            labels.append(batch.risk[batch.valid].cpu().numpy())
     return total / weight, float(average_precision_score(np.concatenate(labels), np.concatenate(scores)))

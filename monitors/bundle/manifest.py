@@ -33,6 +33,7 @@ class TrainingRecord(_Record):
     head: str
     seed: int
     epochs: int
+    device: str | None = Field(None, description="Where its network was trained: cpu or cuda; null if nobody kept it.")
     validation_auprc_h: float | None = Field(
         None,
         description="Average precision of the h-turn risk on training runs held out: of early stopping, of the inner "

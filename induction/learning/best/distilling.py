@@ -18,6 +18,7 @@ from induction.learning.best.steps import Steps
 from induction.learning.best.teaching import Lessons, to_step_weights
 from induction.learning.best.texts import N_COLUMNS
 from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
+from induction.learning.device import CPU, Device, beside
 from induction.learning.epochs import Figures, Learner, run_epochs
 from induction.learning.progress import EpochReport
 
@@ -42,6 +43,7 @@ class Schedule:
     failure_weight: float = 0.3
     audit_weight: float = 0.2
     balance_weight: float = 0.1
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def distil(
     report: Callable[[EpochReport], None] = lambda _: None,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> BestNetwork:
-    """Return the network after the schedule's epochs on all runs. Deterministic on CPU for a seed.
+    """Return the network after the schedule's epochs on all runs, on the CPU. Deterministic on CPU for a seed; on
+    CUDA bytes may differ from one training to the next.
 
     No early stopping: the teachers have seen whatever runs could be held out here, so that a loss on those falls for
     ever. The number of epochs was chosen on training folds held out of the whole of learning.
@@ -113,6 +116,8 @@ def distil(
     )
     network = BestNetwork(Size(steps.shape.shape[1], N_COLUMNS, horizon=schedule.horizon))
     network.set_scale(Scale.of(lessons.features))
+    device = torch.device(schedule.device)
+    network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     runs = np.arange(len(steps.runs))
 
@@ -122,13 +127,14 @@ def distil(
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate * min(1.0, 2.0 * (1.0 - len(history) / schedule.epochs))
         return Figures(
-            _fit_epoch(network, optimiser, batches.draw(runs, schedule.batch_size, rng), schedule, temperature)
+            _fit_epoch(
+                network, optimiser, beside(network, batches.draw(runs, schedule.batch_size, rng)), schedule, temperature
+            )
         )
 
-    learner = Learner({"network": network}, optimiser, rng)
+    learner = Learner({"network": network}, optimiser, rng, device)
     run_epochs(learner, schedule.epochs, fit, name="epochs", checkpoints=checkpoints, report=report)
-    network.eval()
-    return network
+    return network.to(CPU).eval()
 
 
 def apply(network: BestNetwork, steps: Steps, features: NDArray[np.float32], runs: NDArray[np.int64]) -> Tensor:
@@ -137,10 +143,10 @@ def apply(network: BestNetwork, steps: Steps, features: NDArray[np.float32], run
     scores = torch.zeros(steps.run.size, 2)
     batches = Batches(steps, features, np.zeros((steps.run.size, N_CLASSES), np.float32))
     with torch.no_grad():
-        for batch in batches.draw(runs, 64, None):
+        for batch in beside(network, batches.draw(runs, 64, None)):
             outputs = network(batch.features, batch.places)
             valid = torch.from_numpy(batch.valid)
-            both = torch.stack([outputs.risk[valid], outputs.failure[valid]], 1)
+            both = torch.stack([outputs.risk.cpu()[valid], outputs.failure.cpu()[valid]], 1)
             scores[torch.from_numpy(batch.step[batch.valid])] = both
     return scores
 

@@ -20,12 +20,12 @@ BUCKET = 8
 class TurnBatch:
     """B runs of N points in all, padded to S points and G groups a run."""
 
-    rows: NDArray[np.int64]
-    """[n] vocabulary rows of all points."""
-    weights: NDArray[np.float32]
-    """[n]"""
-    offsets: NDArray[np.int64]
-    """[N + 1]"""
+    rows: Tensor
+    """int64 [n] vocabulary rows of all points."""
+    weights: Tensor
+    """float32 [n]"""
+    offsets: Tensor
+    """int64 [N + 1]"""
     places: Tensor
     """int64 [B, S] the point at each place; padding points at N, which is no point."""
     valid: Tensor
@@ -81,9 +81,9 @@ def to_turn_batch(runs: Sequence[StoredRun], turns: Sequence[RunTurns], horizon:
     ends = np.cumsum([0, *(part.rows.size for part in turns)])
     shifted = [part.offsets[:-1] + end for part, end in zip(turns, ends, strict=False)]
     return TurnBatch(
-        rows=np.concatenate([part.rows for part in turns]).astype(np.int64),
-        weights=np.concatenate([part.weights for part in turns]),
-        offsets=np.append(np.concatenate(shifted), ends[-1]).astype(np.int64),
+        rows=torch.from_numpy(np.concatenate([part.rows for part in turns]).astype(np.int64)),
+        weights=torch.from_numpy(np.concatenate([part.weights for part in turns])),
+        offsets=torch.from_numpy(np.append(np.concatenate(shifted), ends[-1]).astype(np.int64)),
         places=torch.from_numpy(places),
         valid=torch.from_numpy(valid),
         group_ends=torch.from_numpy(group_ends),

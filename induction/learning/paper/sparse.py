@@ -1,6 +1,7 @@
 """A linear layer on sparse rows: compiled sums of its weight's rows, forward and backward, without padding.
 
 The input is frozen, so only the weight has a gradient. One thread, one order of summation: the same bytes each time.
+Beside the CPU it is torch's bag of embeddings, whose sums are made in any order.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from induction.learning.bags import sum_rows
 from monitors.features.compiling import choose_cache_dir
@@ -28,9 +30,10 @@ class SparseLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_in, n_out).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(n_out).uniform_(-bound, bound))
 
-    def forward(self, rows: NDArray[np.int64], weights: NDArray[np.float32], offsets: NDArray[np.int64]) -> Tensor:
-        """Return [N, n_out] of N sparse rows; `offsets` [N + 1] says where each starts. On CPU."""
-        found: Tensor = _SparseProduct.apply(self.weight, rows, weights, offsets)  # type: ignore[no-untyped-call]
+    def forward(self, rows: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+        """Return [N, n_out] of N sparse rows; `offsets` [N + 1] says where each starts."""
+        product = _SparseProduct.apply if self.weight.device.type == "cpu" else sum_bags
+        found: Tensor = product(self.weight, rows, weights, offsets)
         return found + self.bias
 
     def chunked(self, rows: Tensor, weights: Tensor, chunks: Tensor) -> Tensor:
@@ -38,14 +41,20 @@ class SparseLinear(nn.Module):
         return sum_rows(self.weight, rows, weights, chunks) + self.bias
 
 
+def sum_bags(weight: Tensor, rows: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """Return the product [N, n_out] of N sparse rows and a weight [n_in, n_out], on any device."""
+    return functional.embedding_bag(
+        rows, weight, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )
+
+
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, weight: Tensor, rows: NDArray[np.int64], weights: NDArray[np.float32], offsets: NDArray[np.int64]
-    ) -> Tensor:
-        out = np.zeros((offsets.size - 1, weight.shape[1]), np.float32)
-        _multiply(rows, weights, offsets, weight.detach().numpy(), out)
-        ctx.sparse = (rows, weights, offsets, weight.shape)
+    def forward(ctx: Any, weight: Tensor, rows: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+        sparse = (rows.numpy(), weights.numpy(), offsets.numpy())
+        out = np.zeros((len(offsets) - 1, weight.shape[1]), np.float32)
+        _multiply(*sparse, weight.detach().numpy(), out)
+        ctx.sparse = (*sparse, weight.shape)
         return torch.from_numpy(out)
 
     @staticmethod

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from induction.errors import TooFewRunsError
 from induction.learning.checkpoints import NO_CHECKPOINTS, Checkpoints
+from induction.learning.device import CPU, Device, beside
 from induction.learning.epochs import Figures, History, Learner, run_epochs
 from induction.learning.paper.batches import TurnBatch, iter_turn_batches
 from induction.learning.paper.network import TurnNetwork
@@ -45,6 +46,7 @@ class PaperSettings:
     epochs: int = EPOCHS
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     inner_folds: int = INNER_FOLDS
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def fit_network(
     progress: Progress = NO_PROGRESS,
     checkpoints: Checkpoints = NO_CHECKPOINTS,
 ) -> FittedNetwork:
-    """Return a network fitted to a store's runs. Deterministic on CPU for a seed.
+    """Return a network fitted to a store's runs, on the CPU. Deterministic on CPU for a seed; on CUDA bytes may differ
+    from one training to the next.
 
     Raises TooFewRunsError unless there are at least ten runs of each outcome and tasks enough to hold some out.
     """
@@ -103,8 +106,7 @@ def _choose_and_fit(
     progress.stage("Training")
     fitting = _Fitting(store, build, settings, batch_size, store.runs)
     fitting.run(epochs, "epochs", checkpoints, lambda epoch: float(auprc[epoch - 1]), progress.epoch)
-    fitting.network.eval()
-    return FittedNetwork(fitting.network, epochs, batch_size, float(auprc[epochs - 1]))
+    return FittedNetwork(fitting.network.to(CPU).eval(), epochs, batch_size, float(auprc[epochs - 1]))
 
 
 def split_inner(runs: Sequence[StoredRun], folds: int, seed: int) -> list[list[StoredRun]]:
@@ -166,7 +168,8 @@ class _Fitting:
         self, store: TurnStore, build: Build, settings: PaperSettings, batch_size: int, runs: Sequence[StoredRun]
     ) -> None:
         torch.manual_seed(settings.seed)
-        self.network = build()
+        self._device = torch.device(settings.device)
+        self.network = build().to(self._device)
         self.settings = settings
         self._store, self._batch_size, self._runs = store, batch_size, runs
         self._rng = np.random.default_rng(settings.seed)
@@ -188,7 +191,7 @@ class _Fitting:
             epoch = len(history) + 1
             return Figures(self._fit_epoch(epoch), validation_auprc=judge(epoch))
 
-        learner = Learner({"network": self.network}, self._optimiser, self._rng)
+        learner = Learner({"network": self.network}, self._optimiser, self._rng, self._device)
         history = run_epochs(learner, epochs, fit, name=name, checkpoints=checkpoints, report=report)
         # A temperature is no weight: a network whose last epoch was remembered has to be told.
         self._cool(epochs)
@@ -207,7 +210,8 @@ class _Fitting:
         self.network.train()
         self._cool(epoch)
         losses = []
-        for batch in iter_turn_batches(self._store, self._runs, self._batch_size, self.settings.horizon, self._rng):
+        drawn = iter_turn_batches(self._store, self._runs, self._batch_size, self.settings.horizon, self._rng)
+        for batch in beside(self.network, drawn):
             self._optimiser.zero_grad(set_to_none=True)
             loss = training_loss(self.network, batch)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -237,9 +241,11 @@ def turn_auprc(network: TurnNetwork, store: TurnStore, runs: Sequence[StoredRun]
     network.eval()
     scores, labels, weights = [], [], []
     with torch.no_grad():
-        for batch in iter_turn_batches(store, runs, 64, horizon, None):
+        for batch in beside(network, iter_turn_batches(store, runs, 64, horizon, None)):
             counted = batch.turns > 0
-            logits, label, turns = (part[counted].numpy() for part in (network(batch).logits, batch.label, batch.turns))
+            logits, label, turns = (
+                part[counted].cpu().numpy() for part in (network(batch).logits, batch.label, batch.turns)
+            )
             scores += [logits, logits]
             labels += [np.ones(logits.size), np.zeros(logits.size)]
             weights += [label * turns, (1.0 - label) * turns]

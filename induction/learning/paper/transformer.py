@@ -48,7 +48,7 @@ class TransformerHead(Head):
     def whole(self, inputs: Tensor, batch: TurnBatch) -> Tensor:
         """Return logits [B, S] of the points of whole runs."""
         values = functional.gelu(self.inlet(inputs)) + self._positions(batch.groups[..., None].float())
-        behind = batch.groups[..., None] - torch.arange(batch.group_ends.shape[1])
+        behind = batch.groups[..., None] - torch.arange(batch.group_ends.shape[1], device=inputs.device)
         hidden = ((behind < 1) | (behind > WINDOW)).float()[:, None] * -MASKED
         ends = batch.group_ends[..., None].expand(-1, -1, self.size)
         for layer in (self.first, self.second):

@@ -95,7 +95,8 @@ class BestRecipe:
                 f"the trees' AUPRC of the risk, out of fold on training runs: {auprc:.3f} (chance {chance:.3f})"
             )
             progress.stage("Training the network")
-            schedule = Schedule(settings.seed, settings.horizon, epochs=min(EPOCHS, settings.max_epochs))
+            epochs = min(EPOCHS, settings.max_epochs)
+            schedule = Schedule(settings.seed, settings.horizon, epochs, device=settings.device)
             network = distil(steps, lessons, schedule, progress.epoch, checkpoints)
             progress.stage("Learning words from all runs")
             whole = Parts("words-all", checkpoints, Countdown(progress, TABLE_COSTS))

@@ -99,7 +99,7 @@ def _learn(
     with TurnStore() as store:
         store_turns(runs(), adapter, featuriser, store, open_turns=False)
         # Published are 24 epochs; a caller who asks for fewer gets fewer.
-        paper = PaperSettings(settings.horizon, settings.seed, min(EPOCHS, settings.max_epochs))
+        paper = PaperSettings(settings.horizon, settings.seed, min(EPOCHS, settings.max_epochs), device=settings.device)
         fitted = fit_network(store, lambda: make_network(featuriser.n_rows), paper, progress, checkpoints)
         return Learned(
             fitted.network,

@@ -92,6 +92,10 @@ def test_the_manifest_counts_what_it_was_made_of(folded: TinyBundle) -> None:
     assert (manifest.calibration.runs, manifest.calibration.tasks) == (16, 8)
 
 
+def test_the_manifest_keeps_where_the_network_was_trained(folded: TinyBundle) -> None:
+    assert Monitor.read(folded.path).manifest.training.device == "cpu"
+
+
 def test_the_threshold_and_the_probabilities_are_those_of_the_calibration_fold_scored_as_served(
     folded: TinyBundle,
 ) -> None:

@@ -112,10 +112,10 @@ def test_the_sparse_layer_has_the_gradient_of_a_dense_one() -> None:
     training_loss(network, batch).backward()
     layer = network.encoder.widening
     found = layer.weight.grad.clone()
-    dense = torch.zeros(batch.offsets.size - 1, ROWS)
-    for index in range(batch.offsets.size - 1):
-        part = slice(batch.offsets[index], batch.offsets[index + 1])
-        dense[index].index_add_(0, torch.from_numpy(batch.rows[part]), torch.from_numpy(batch.weights[part]))
+    dense = torch.zeros(len(batch.offsets) - 1, ROWS)
+    for index in range(len(dense)):
+        part = slice(int(batch.offsets[index]), int(batch.offsets[index + 1]))
+        dense[index].index_add_(0, batch.rows[part], batch.weights[part])
     network.zero_grad()
     layer.forward = lambda *_: dense @ layer.weight + layer.bias
     training_loss(network, batch).backward()

@@ -95,6 +95,7 @@ def test_the_command_goes_on_after_it_was_stopped(
     command = [
         *(sys.executable, "-m", "forewarn", "train", str(corpus.raw), "--adapter", str(tmp_path / "adapter.json")),
         *("--outcomes", str(corpus.outcomes), "--out", str(out), "--preset", "default", "--epochs", "30"),
+        *("--device", "cpu"),
     ]
     with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         while not kept.exists() and process.poll() is None:

@@ -217,6 +217,12 @@ def test_a_manifest_from_before_thresholds_by_turn_and_group_has_one_flat_thresh
     assert {one.alpha: one.threshold for one in manifest.promises()}[0.25] == manifest.threshold
 
 
+def test_a_manifest_from_before_devices_were_kept_has_none(tmp_path: Path) -> None:
+    shutil.copy(OLD, tmp_path / MANIFEST)
+
+    assert read_manifest(tmp_path).training.device is None
+
+
 def test_a_bundle_with_one_flat_threshold_has_the_fields_that_it_always_had(tiny: TinyBundle) -> None:
     written = orjson.loads((tiny.path / MANIFEST).read_bytes()).keys()
 
