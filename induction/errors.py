@@ -50,10 +50,8 @@ class NoCudaError(InductionError):
         """`reason` says what is missing or fails."""
         self.reason = reason
         super().__init__(
-            f"networks cannot train on CUDA: {reason}. Install an NVIDIA driver and a CUDA build of torch "
-            "(pip install --force-reinstall -c constraints.txt torch --extra-index-url "
-            "https://download.pytorch.org/whl/cuNNN, cu126 for one where nvidia-smi shows CUDA 12.6 or later), "
-            "or train with --device cpu"
+            f"networks cannot train on CUDA: {reason}. Install an NVIDIA driver and the CUDA build of torch that its "
+            "installation page names for it (the release of constraints.txt), or train with --device cpu"
         )
 
 
