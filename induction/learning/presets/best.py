@@ -42,7 +42,7 @@ from monitors.features.featuriser import NgramFeaturiser
 
 @dataclass(frozen=True, slots=True)
 class BestRecipe:
-    """Learns timing from trees, outcomes from words, and serves one network."""
+    """Learns timing from trees, outcomes from words and run shape, and serves one network."""
 
     preset: str = "best"
     head: str = "gru"
