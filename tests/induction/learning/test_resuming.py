@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,8 +85,17 @@ def test_killed_again_and_again_it_writes_the_bytes_of_an_uninterrupted_one(
     assert sorted(path.name for path in folder.iterdir()) == ["bundle", "raw", "runs.jsonl"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Tests that run in the background ignore SIGINT, and so would what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_the_command_goes_on_after_it_was_stopped(
     corpus: TinyCorpus, sent: signal.Signals, status: int, tmp_path: Path
