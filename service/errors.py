@@ -5,6 +5,7 @@ ServiceError
 ├── TransientError            try again later; `retry_after_s` says when
 │   ├── LogUnavailable        Redis does not answer: whether a write reached it is unknown
 │   ├── Overloaded            a partition's backlog, or Redis's memory, is full
+│   ├── Crowded               as many runs are live as there may be
 │   ├── NoMonitor             no bundle is loaded yet
 │   └── OwnershipLost         another worker owns the partition now: nothing was written
 ├── PoisonError               the caller's input is refused; sending it again changes nothing
@@ -13,6 +14,8 @@ ServiceError
 │   ├── NameRefused           a run id (or other name in an address) with characters or a length that are not allowed
 │   ├── RunClosed             steps for a run that has ended or has an outcome
 │   ├── RunFull               a run with as many steps as one run may have
+│   ├── StepLate              a step whose `seq` lies behind what its run has taken already
+│   ├── IdReused              a client id that names another step already
 │   ├── NotFound              no such run, monitor …
 │   └── Unauthenticated       the API key is missing or wrong
 └── FatalError                the process cannot do its work; the message says what to do
@@ -45,6 +48,18 @@ class LogUnavailable(TransientError):
 
 class Overloaded(TransientError):
     """Nothing was stored: the backlog or the memory is full."""
+
+
+class Crowded(TransientError):
+    """Nothing was stored: a new run would be one too many. Runs that are live already go on."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"as many runs are live as there may be ({limit}, FOREWARN_MAX_LIVE_RUNS): end those that are over "
+            "(POST /v1/runs/{run_id}/end), or raise the limit",
+            retry_after_s=30,
+        )
+        self.limit = limit
 
 
 class NoMonitor(TransientError):
@@ -104,6 +119,23 @@ class RunFull(PoisonError):
         super().__init__(f"run {run_id} would have more than {limit} steps; none of this request was stored")
         self.run_id = run_id
         self.limit = limit
+
+
+class StepLate(PoisonError):
+    """The step's turn is over: its run has gone on without it."""
+
+    def __init__(self, run_id: str, seq: int) -> None:
+        super().__init__(f"step {seq} of run {run_id} comes too late: the run has gone on without it")
+        self.run_id = run_id
+        self.seq = seq
+
+
+class IdReused(PoisonError):
+    """The id was given to a step with another body."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"another step of run {run_id} has this id (or seq) already: a repeat must be the same step")
+        self.run_id = run_id
 
 
 class NotFound(PoisonError):

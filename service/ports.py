@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from monitors.stepview import JsonValue
+from service.errors import ServiceError
 from service.records import (
     AlertQuery,
     Appended,
     Entry,
     JsonObject,
     Lease,
-    NewStep,
     PartitionCommit,
     RunDescription,
     RunProgress,
@@ -21,6 +21,7 @@ from service.records import (
     RunRecord,
     RunRef,
     ScoreRecord,
+    StepGroup,
     WorkerReport,
 )
 
@@ -33,15 +34,18 @@ if TYPE_CHECKING:
 class StepLog(Protocol):
     """The way in. What returns is durable."""
 
-    async def append(self, ref: RunRef, steps: Sequence[NewStep], monitor_id: str) -> list[Appended]:
-        """Store steps at the end of a run, all or none; a known client id is answered with the position it has already.
+    async def append(self, groups: Sequence[StepGroup]) -> list[list[Appended | ServiceError]]:
+        """Store each group's steps at the end of its run; the answer to each step is where it stands, or why it was not
+        stored. A known client id is answered with the position it has already.
 
-        Raises RunClosed, RunFull, Overloaded (nothing stored), LogUnavailable (unknown whether stored).
+        A group whose run takes nothing more (RunClosed, RunFull, Crowded, Overloaded) is refused whole; StepLate and
+        IdReused concern one step. LogUnavailable as an answer: unknown whether stored. Raises Overloaded where nothing
+        of any group was stored.
         """
         ...
 
     async def describe(self, ref: RunRef, description: RunDescription, monitor_id: str) -> bool:
-        """Write what is said of a run; True if the run is new."""
+        """Write what is said of a run; True if the run is new. Raises Crowded."""
         ...
 
     async def end(self, ref: RunRef) -> None:
@@ -85,6 +89,19 @@ class PartitionLog(Protocol):
         """Write each partition's batch atomically; False where the fence has moved on and nothing was written."""
         ...
 
+    async def read_between(self, partition: int, after: str, until: str, count: int) -> list[Entry]:
+        """Up to `count` entries after one entry's id and up to another's, in order."""
+        ...
+
+    async def trim(self, archived: Sequence[tuple[Lease, str]]) -> list[bool]:
+        """Take out of each stream what is archived, up to this entry's id; False where the fence has moved on."""
+        ...
+
+    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int) -> int:
+        """End the wait of early steps that wait since before `early_ms`, and take runs without a step since `idle_ms`
+        off the live ones, some at a time; how many were touched."""
+        ...
+
     async def suspect(self, lease: Lease, entry_id: str) -> bool:
         """Note that this entry is being scored alone now; False where the fence has moved on."""
         ...
@@ -99,6 +116,18 @@ class PartitionLog(Protocol):
 
     async def withdraw(self, worker: str) -> None:
         """Take a worker's report away: it is leaving."""
+        ...
+
+
+class StepArchive(Protocol):
+    """Where scored steps go before they leave the log."""
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Keep these entries; durable when it returns. Blocks. One may come again after a crash. Raises OSError."""
+        ...
+
+    def sweep(self, older_than_ms: int) -> int:
+        """Delete what was received before this time, as far as it lies in parts of its own; how many parts."""
         ...
 
 

@@ -32,18 +32,32 @@ class RunRef:
 
 @dataclass(frozen=True, slots=True)
 class NewStep:
-    """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such."""
+    """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such;
+    `seq` is the sender's own count, from 0 in each run, where it keeps one."""
 
     data: bytes
     client_id: str = ""
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps of one run from one request, to be stored in this order. A run that is new begins with `monitor_id`."""
+
+    ref: RunRef
+    steps: tuple[NewStep, ...]
+    monitor_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where a step stands in its run: 0 for the first. A duplicate has the position of the step that it repeats."""
+    """Where a stored step stands in its run: 0 for the first. A duplicate has the position of the step that it repeats.
 
-    position: int
-    duplicate: bool
+    `position` is None for a step that came before its turn by `seq`: it is stored, and waits for those before it.
+    """
+
+    position: int | None
+    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,8 @@ class RunRecord:
     ended_ms: int | None = None
     success: bool | None = None
     intervened: bool | None = None
+    expired: bool = False
+    """No step has come for so long that the run counts as over; another one brings it back."""
     agent: str = ""
     task: str = ""
     tags: dict[str, str] = field(default_factory=dict)
@@ -171,6 +187,8 @@ class Lease:
     """The entry that was being scored alone when an owner died, if any."""
     suspicion: int = 0
     """How many owners in a row died at the suspect."""
+    archived: str = "0-0"
+    """The last entry that is in the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +240,8 @@ class PartitionCommit:
     cursor: str
     runs: tuple[RunCommit, ...]
     parked: tuple[ParkedEntry, ...] = ()
+    entries: int = 0
+    """How many entries of the stream the cursor moves over."""
 
 
 @dataclass(frozen=True, slots=True)

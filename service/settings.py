@@ -19,8 +19,12 @@
 | FOREWARN_MAX_BODY_BYTES | 8 MiB | of one request |
 | FOREWARN_MAX_STEP_BYTES | 1 MiB | of one raw step as JSON |
 | FOREWARN_MAX_DEPTH | 64 | arrays and objects nested in one raw step |
-| FOREWARN_MAX_STEPS_PER_RUN | 100,000 | |
+| FOREWARN_MAX_STEPS_PER_RUN | 100,000 | at most 1,048,576 |
 | FOREWARN_MAX_BACKLOG | 100,000 | steps of one partition that wait to be scored |
+| FOREWARN_MAX_LIVE_RUNS | 100,000 | runs that have neither ended nor expired; each partition has its share |
+| FOREWARN_SEQ_WAIT_MS | 2000 | how long a step that came before its turn by `seq` waits for those before it |
+| FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
+| FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
 | FOREWARN_LEASE_MS | 4000 | how long a silent worker keeps its partitions |
 """
 
@@ -68,8 +72,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     max_step_bytes: int = Field(2**20, ge=64)
     max_depth: int = Field(64, ge=2, le=200)
-    max_steps_per_run: int = Field(100_000, ge=1)
+    max_steps_per_run: int = Field(100_000, ge=1, le=2**20)
     max_backlog: int = Field(100_000, ge=1)
+    max_live_runs: int = Field(100_000, ge=1)
+    seq_wait_ms: int = Field(2000, ge=100, le=600_000)
+    run_idle_hours: float = Field(24, gt=0)
+    archive_dir: str | None = None
     lease_ms: int = Field(4000, ge=500, le=60_000)
     owner: str | None = None
 
@@ -100,6 +108,16 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """Where the service keeps files."""
         return (self.data_dir or default_data_dir()).expanduser().absolute()
+
+    @property
+    def archive_folder(self) -> Path | None:
+        """Where raw steps are kept once they are scored: JSON lines, zstd, by day, for the retention. None: nowhere.
+
+        With FOREWARN_REDIS_URL that is nowhere unless a folder is named: workers may be on several machines.
+        """
+        if self.archive_dir == "none" or (self.archive_dir is None and self.redis_url is not None):
+            return None
+        return Path(self.archive_dir).expanduser().absolute() if self.archive_dir else self.folder / "archive"
 
     @property
     def allowed_targets(self) -> tuple[str, ...]:

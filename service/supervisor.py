@@ -203,7 +203,12 @@ def child_environment(settings: Settings, redis_url: str, partitions: int, metri
     # Children must find this very tree, wherever it was imported from.
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, inherited.get("PYTHONPATH", ""))))
-    own = settings.to_environment() | {f"{PREFIX}REDIS_URL": redis_url, f"{PREFIX}PARTITIONS": str(partitions)}
+    resolved = {
+        "REDIS_URL": redis_url,
+        "PARTITIONS": str(partitions),
+        "ARCHIVE_DIR": str(settings.archive_folder or "none"),
+    }
+    own = settings.to_environment() | {PREFIX + name: value for name, value in resolved.items()}
     return inherited | own | {"PYTHONPATH": path, MULTIPROC: str(metrics)}
 
 

@@ -36,6 +36,12 @@ class IngestMetrics:
             ["problem"],
             registry=registry,
         )
+        self.rejected = Counter(
+            "forewarn_steps_rejected",
+            "Steps that were refused beside others that were taken, by problem.",
+            ["problem"],
+            registry=registry,
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )
@@ -77,6 +83,10 @@ class WorkerMetrics:
         self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor"], registry=registry)
         self.parked = Counter(
             "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
+        )
+        self.archived = Counter("forewarn_steps_archived", "Scored steps written to the archive.", registry=registry)
+        self.archive_failures = Counter(
+            "forewarn_archive_failures", "Writes to the archive that failed and are tried again.", registry=registry
         )
         self.lost = Counter(
             "forewarn_partitions_lost", "Partitions given up because a lease, or Redis, was lost.", registry=registry

@@ -1,1 +1,1 @@
-"""HTTP: routes, guards, problem documents. HTTP words exist only here."""
+"""HTTP: routes, what stands before them, problem documents. HTTP words exist only here."""

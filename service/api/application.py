@@ -1,4 +1,4 @@
-"""The web application: an explicit list of routers behind three guards."""
+"""The web application: an explicit list of routers behind one guard."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from service.api.deps import ApiDeps
-from service.api.guards import HostGuard, KeyGuard, SecurityHeaders
+from service.api.front import Front
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
 from service.api.monitor_routes import build_monitor_router
 from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.read_routes import build_alert_router, build_run_router
+from service.api.step_route import StepEndpoint
 from service.api.views import Problem
 
 
 def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:
     """The application. `allowed_hosts` limits whom it answers; None, behind an API key, answers all."""
-    middleware = [Middleware(SecurityHeaders)]
-    if allowed_hosts is not None:
-        middleware.append(Middleware(HostGuard, allowed=allowed_hosts))
-    middleware.append(Middleware(KeyGuard, authenticator=deps.authenticator))
+    front = Middleware(Front, authenticator=deps.authenticator, steps=StepEndpoint(deps), allowed_hosts=allowed_hosts)
     problems: dict[int | str, dict[str, Any]] = {
         "default": {
             "description": "A problem document (RFC 9457)",
@@ -34,7 +32,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         title="forewarn",
         version=version,
         description="Watches LLM agents while they run and warns before they fail.",
-        middleware=middleware,
+        middleware=[front],
         responses=problems,
         # The pages that FastAPI offers load scripts from elsewhere; the document itself is at /openapi.json.
         docs_url=None,

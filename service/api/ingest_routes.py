@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
-from service.api.step_route import STEPS_DOCUMENT, build_step_route, to_answer
+from service.api.step_route import LINES_DOCUMENT, STEPS_DOCUMENT, StepEndpoint, to_answer
 from service.api.views import Outcome, RunStart, StepsAnswer
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.errors import NoMonitor
@@ -43,17 +43,32 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         await deps.log.set_outcome(ref, success=outcome.success, intervened=outcome.intervened)
         return to_answer({"run_id": run_id, "success": outcome.success, "intervened": outcome.intervened})
 
+    endpoint = StepEndpoint(deps)
+
+    async def post_steps(run_id: str, request: Request) -> Response:
+        """Store steps at the end of a run. The answer says where they stand; it comes only after they are durable."""
+        return await endpoint.answer(request.scope, request.receive, run_id)
+
+    async def post_lines(request: Request) -> Response:
+        """Store steps of many runs, one a line. Each is answered for itself, once all that were taken are durable."""
+        return await endpoint.answer(request.scope, request.receive, None)
+
     path = "/v1/runs/{run_id}"
     answers: dict[int | str, dict[str, Any]] = {200: {"model": StepsAnswer}, 202: {"model": StepsAnswer}}
-    router.add_api_route(
-        f"{path}/steps",
-        build_step_route(deps),
-        methods=["POST"],
-        status_code=202,
-        responses=answers,
-        openapi_extra=STEPS_DOCUMENT,
-        response_model=None,
-    )
+    # The requests themselves are answered before they come here (`front.py`): these say so in the OpenAPI document.
+    for at, route, document in (
+        (f"{path}/steps", post_steps, STEPS_DOCUMENT),
+        ("/v1/steps", post_lines, LINES_DOCUMENT),
+    ):
+        router.add_api_route(
+            at,
+            route,
+            methods=["POST"],
+            status_code=202,
+            responses=answers,
+            openapi_extra=document,
+            response_model=None,
+        )
     router.add_api_route(path, put_run, methods=["PUT"], response_model=None)
     router.add_api_route(f"{path}/end", end_run, methods=["POST"], response_model=None)
     router.add_api_route(f"{path}/outcome", set_outcome, methods=["POST"], response_model=None)

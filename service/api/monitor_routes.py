@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps
 from service.api.problems import problem
-from service.api.step_route import read_body, to_answer
+from service.api.step_route import JSON_TYPES, check_media, read_body, to_answer
 from service.api.views import MonitorDetail, MonitorView, PreviewView
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
+from service.errors import RawStepRefused
 
 _STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
 
@@ -39,13 +40,18 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
     async def preview(monitor_id: str, request: Request) -> Response:
         """How the monitor's adapter reads one raw step. Stores and scores nothing."""
         entry = deps.catalogue.get(monitor_id)
-        body = await read_body(request, deps.max_body_bytes)
-        if isinstance(body, Response):
-            return body
+        headers = dict(request.scope["headers"])
+        unsupported = check_media(headers, JSON_TYPES)
+        if unsupported is not None:
+            return unsupported
+        body = await read_body(headers, request.receive, deps.max_body_bytes)
         raw_steps = parse_steps(body, StepLimits(deps.max_body_bytes), envelope=False, idempotency_key=None)
         if len(raw_steps) != 1:
             return problem(400, "step-refused", "A step cannot be taken", "a preview reads one raw step")
-        view, known = await asyncio.to_thread(entry.adapter.view, raw_steps[0].step)
+        (raw,) = raw_steps
+        if isinstance(raw, RawStepRefused):
+            raise raw
+        view, known = await asyncio.to_thread(entry.adapter.view, raw.step)
         return to_answer({"known": known, "view": view.to_dict()})
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], Any], ...] = (

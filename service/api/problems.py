@@ -28,9 +28,12 @@ TABLE: tuple[ProblemRow, ...] = (
     (errors.NameRefused, 400, "name-refused", "A name in the address is not allowed"),
     (errors.RunClosed, 409, "run-closed", "The run takes no more steps"),
     (errors.RunFull, 409, "run-full", "The run has as many steps as one run may have"),
+    (errors.StepLate, 409, "late", "The step comes too late"),
+    (errors.IdReused, 409, "id-reused", "The id names another step"),
     (errors.NotFound, 404, "not-found", "There is no such thing"),
     (errors.PoisonError, 400, "refused", "The request is refused"),
     (errors.NoMonitor, 503, "no-monitor", "No monitor is loaded"),
+    (errors.Crowded, 429, "too-many-live-runs", "As many runs are live as there may be"),
     (errors.Overloaded, 503, "overloaded", "The service has more to do than it can hold"),
     (errors.LogUnavailable, 503, "log-unavailable", "The durable log does not answer"),
     (errors.TransientError, 503, "unavailable", "Not now"),
@@ -44,6 +47,7 @@ def problem(
     detail: str,
     *,
     faults: Sequence[Mapping[str, str]] = (),
+    rejected: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document. `faults` point at fields of the body (`pointer`) or name a parameter (`parameter`), each
@@ -56,20 +60,35 @@ def problem(
     }
     if faults:
         document["errors"] = list(faults)
+    if rejected:
+        document["rejected"] = list(rejected)
     return Response(orjson.dumps(document), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def to_problem(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) -> Response:
-    """The problem document for one of the service's errors. `narrower` rows come before the table's own."""
+def find_row(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) -> tuple[int, str, str]:
+    """Status, problem's name and title for one of the service's errors. `narrower` rows come before the table's own."""
     for kind, status, name, title in (*narrower, *TABLE):
         if isinstance(error, kind):
-            headers: dict[str, str] = {}
-            if isinstance(error, errors.TransientError):
-                headers["Retry-After"] = str(error.retry_after_s)
-            if isinstance(error, errors.Unauthenticated):
-                headers["WWW-Authenticate"] = 'Bearer realm="forewarn"'
-            return problem(status, name, title, str(error), faults=_faults(error), headers=headers)
-    return problem(500, "internal", "A defect of the service", "the service's log says more")
+            return status, name, title
+    return 500, "internal", "A defect of the service"
+
+
+def to_problem(
+    error: errors.ServiceError,
+    narrower: Sequence[ProblemRow] = (),
+    *,
+    rejected: Sequence[Mapping[str, Any]] = (),
+) -> Response:
+    """The problem document for one of the service's errors. `rejected` lists the steps of a request of which none was
+    taken, each with its own reason."""
+    status, name, title = find_row(error, narrower)
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.TransientError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="forewarn"'
+    detail = str(error) if status != 500 else "the service's log says more"
+    return problem(status, name, title, detail, faults=_faults(error), rejected=rejected, headers=headers)
 
 
 def _faults(error: errors.ServiceError) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from service.core.runs import run_state
 from service.records import JsonObject, RunRecord, ScoreRecord
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-RunState = Literal["ok", "warning", "ended", "succeeded", "failed"]
+RunState = Literal["ok", "warning", "ended", "expired", "succeeded", "failed"]
 
 
 class Problem(BaseModel):
@@ -23,12 +23,21 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] | None = Field(
         None, description="What is wrong where: a JSON pointer into the body, or a parameter."
     )
+    rejected: list[dict[str, Any]] | None = Field(
+        None, description="Of a request with several steps of which none was taken: each with its reason."
+    )
 
 
 class StepAnswer(BaseModel):
     """One step of the request. What follows `scored` is there once the step is scored."""
 
-    position: int = Field(ge=0, description="The step's place in its run, 0 for the first.")
+    position: int | None = Field(
+        None, ge=0, description="The step's place in its run, 0 for the first; null for a step that came early."
+    )
+    early: bool | None = Field(
+        None, description="True if steps before it by `seq` are missing: it is stored, and waits for them a while."
+    )
+    rejected: bool | None = Field(None, description="True if the step was not taken: `rejected` says why.")
     duplicate: bool | None = Field(None, description="True if the step was known already: nothing was stored.")
     scored: bool | None = Field(None, description="With ?wait=score: whether the score came within the time.")
     parked: bool | None = Field(None, description="True if the step could not be scored and was set aside.")
@@ -42,13 +51,25 @@ class StepAnswer(BaseModel):
     known: bool | None = Field(None, description="False if the adapter did not know this kind of step.")
 
 
-class StepsAnswer(BaseModel):
-    """What became of a request's steps."""
+class Rejection(BaseModel):
+    """A step that was not taken, while others of its request were."""
 
-    run_id: str
-    accepted: int
-    duplicates: int
-    steps: list[StepAnswer]
+    index: int = Field(ge=0, description="The step's place in the request, 0 for the first.")
+    status: int = Field(description="What a request with this step alone would have been answered.")
+    type: str
+    detail: str
+    pointer: str | None = Field(None, description="A JSON pointer to what is wrong.")
+    retry_after_s: int | None = Field(None, description="Where sending it again later may work.")
+
+
+class StepsAnswer(BaseModel):
+    """What became of a request's steps. Where none was taken the answer is a problem instead."""
+
+    run_id: str | None = Field(None, description="The run in the address, if any.")
+    accepted: int = Field(description="Steps stored by this request.")
+    duplicates: int = Field(description="Steps that had been stored before.")
+    rejected: list[Rejection]
+    steps: list[StepAnswer] = Field(description="Each step of the request, in its order.")
 
 
 class Envelope(BaseModel):
@@ -64,8 +85,15 @@ class Envelope(BaseModel):
     seq: int | None = Field(
         None,
         ge=0,
-        description="The step's number in the run as the sender counts; names the step where there is no id.",
+        description="The step's number in the run as the sender counts, from 0: steps out of order are put in "
+        "order. Names the step where there is no id.",
     )
+
+
+class Line(Envelope):
+    """A line of NDJSON: a raw step and the run that it belongs to."""
+
+    run_id: str = Field(min_length=1, max_length=200)
 
 
 class RunStart(BaseModel):
@@ -93,7 +121,10 @@ class RunView(BaseModel):
     """A run, without its steps."""
 
     run_id: str
-    state: RunState = Field(description="ok or warning while it is live; ended without an outcome; succeeded; failed.")
+    state: RunState = Field(
+        description="ok or warning while it is live; expired after long without a step (another brings it back); ended "
+        "without an outcome; succeeded; failed."
+    )
     created_ms: int
     updated_ms: int
     ended_ms: int | None

@@ -20,7 +20,7 @@ from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
 from service.api.application import create_app
 from service.api.deps import ApiDeps, project_of
-from service.api.guards import LOOPBACK_HOSTS
+from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
 from service.app.starting import settle_when_up
 from service.core.catalogue import MonitorCatalogue, read_entry
@@ -34,6 +34,7 @@ from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.pressure import Pressure
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, render_metrics
@@ -53,7 +54,7 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         partitions = await settle_when_up(client, settings, stop)
         if partitions is None:
             return
-        deps, board = build_deps(settings, client, partitions)
+        deps, board, pressure = build_deps(settings, client, partitions)
         allowed = None if deps.authenticator.required else LOOPBACK_HOSTS
         server = _Server(
             uvicorn.Config(
@@ -69,11 +70,12 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
                 backlog=2048,
             )
         )
-        stopping = asyncio.create_task(_stop_server(server, stop))
+        meanwhile = [asyncio.create_task(_stop_server(server, stop)), asyncio.create_task(pressure.run(stop))]
         try:
             await server.serve()
         finally:
-            stopping.cancel()
+            for task in meanwhile:
+                task.cancel()
             await board.close()
     finally:
         await client.aclose()
@@ -92,13 +94,16 @@ async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
     server.should_exit = True
 
 
-def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tuple[ApiDeps, RedisScoreBoard]:
-    """The API's surroundings over one Redis client, and the board, which must be closed in the end."""
+def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tuple[ApiDeps, RedisScoreBoard, Pressure]:
+    """The API's surroundings over one Redis client; the board, which must be closed in the end; and the pressure, to
+    be sampled meanwhile."""
     keys = KeySpace(partitions)
     registry = CollectorRegistry()
     reader = RedisRunReader(client, keys)
     board = RedisScoreBoard(client, keys, reader)
-    step_log = RedisStepLog(client, keys, AppendLimits(settings.max_steps_per_run, settings.max_backlog))
+    pressure = Pressure(client, keys)
+    limits_of_log = AppendLimits(settings.max_steps_per_run, settings.max_backlog, settings.max_live_runs)
+    step_log = RedisStepLog(client, keys, limits_of_log, pressure)
     catalogue = MonitorCatalogue()
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
@@ -134,7 +139,7 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )
-    return deps, board
+    return deps, board, pressure
 
 
 async def check_all(

@@ -17,9 +17,10 @@ from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.app.starting import settle_when_up
+from service.archive.files import FileArchive
 from service.core.scoring import RunMemory
 from service.errors import TransientError
-from service.ports import LiveMonitor
+from service.ports import LiveMonitor, PartitionLog, StepArchive
 from service.records import RunProgress
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.keys import KeySpace
@@ -27,6 +28,7 @@ from service.redis_log.partitions import RedisPartitionLog
 from service.redis_log.schema import find_monitor, register_monitor
 from service.settings import Settings
 from service.telemetry import WorkerMetrics
+from service.worker.archiving import Archiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors, ReadMonitor
@@ -34,7 +36,9 @@ from service.worker.shelf import LoadedMonitors, ReadMonitor
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
-DAY_MS = 86_400_000
+TIDY_EVERY_S = 0.5
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 def read_monitor(folder: Path, device: str) -> LiveMonitor:
@@ -67,26 +71,41 @@ async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop
 async def _work(
     settings: Settings, client: RedisClient, partitions: int, shelf: LoadedMonitors, stop: asyncio.Event
 ) -> None:
-    registry = CollectorRegistry()
-    partition_log = RedisPartitionLog(client, KeySpace(partitions), settings.lease_ms)
+    metrics, delivery_metrics = WorkerMetrics(registry := CollectorRegistry()), DeliveryMetrics(registry)
     owner = settings.owner or f"{socket.gethostname()}-{os.getpid()}"
+    folder = settings.archive_folder
+    archive = None if folder is None else FileArchive(folder, owner)
+    log.info("scored steps are %s", "not archived" if folder is None else f"archived in {folder}")
+    partition_log = RedisPartitionLog(client, KeySpace(partitions), settings.lease_ms, archived=archive is not None)
     leases = LeaseKeeper(partition_log, owner, partitions, settings.lease_ms, lambda: (shelf.ids, shelf.device))
+    archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
     scoring = ScoringLoop(
-        partition_log, leases, shelf, WorkerMetrics(registry), lambda progress: to_memory(progress, shelf)
+        partition_log,
+        leases,
+        shelf,
+        metrics,
+        lambda progress: to_memory(progress, shelf),
+        None if archiver is None else archiver.scored,
     )
     delivery = DeliveryLoop(
-        client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=DeliveryMetrics(registry)
+        client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=delivery_metrics
     )
-    drained = asyncio.Event()
+    scored, drained = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(leases.run(drained), name="leases")
-        delivering = group.create_task(delivery.run(stop), name="delivery")
-        sweeping = group.create_task(_sweep(partition_log, leases, settings.retention_days, stop), name="sweep")
+        others = [
+            group.create_task(delivery.run(stop), name="delivery"),
+            group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
+            group.create_task(_sweep(partition_log, leases, archive, settings.retention_days, stop), name="sweep"),
+        ]
+        if archiver is not None:
+            others.append(group.create_task(archiver.run(scored), name="archive"))
         if shelf.active_id:
             await scoring.run(stop)
         else:
             await stop.wait()
-        await asyncio.gather(delivering, sweeping)
+        scored.set()
+        await asyncio.gather(*others)
         drained.set()
         leases.nudge()
         await keeping
@@ -95,15 +114,33 @@ async def _work(
     log.info("drained: every scored step is committed, every lease released")
 
 
+async def _tidy(partition_log: PartitionLog, leases: LeaseKeeper, settings: Settings, stop: asyncio.Event) -> None:
+    """Ends waits that have been long enough: of steps that came before their turn, and of runs without steps."""
+    while not stop.is_set():
+        now_ms = time.time_ns() // 1_000_000
+        idle_ms = now_ms - int(settings.run_idle_hours * HOUR_MS)
+        for holding in list(leases.held.values()):
+            with contextlib.suppress(TransientError):
+                await partition_log.tidy(holding.lease, early_ms=now_ms - settings.seq_wait_ms, idle_ms=idle_ms)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), TIDY_EVERY_S)
+
+
 async def _sweep(
-    partition_log: RedisPartitionLog, leases: LeaseKeeper, retention_days: float, stop: asyncio.Event
+    partition_log: PartitionLog,
+    leases: LeaseKeeper,
+    archive: StepArchive | None,
+    retention_days: float,
+    stop: asyncio.Event,
 ) -> None:
-    """Deletes runs idle for longer than the retention, now and then."""
+    """Deletes runs idle for longer than the retention, and what the archive has of that time, now and then."""
     while not stop.is_set():
         older_than_ms = time.time_ns() // 1_000_000 - int(retention_days * DAY_MS)
         for holding in list(leases.held.values()):
             with contextlib.suppress(TransientError):
                 await partition_log.sweep(holding.lease, older_than_ms)
+        if archive is not None:
+            await asyncio.to_thread(archive.sweep, older_than_ms)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_EVERY_S)
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import orjson
 
 from monitors.stepview import JsonValue
-from service.core.raw_steps import RawStep, StepLimits, parse_steps
-from service.errors import BodyTooLarge, NameRefused, NoMonitor, Unauthenticated
+from service.core.raw_steps import RawStep, StepLimits, check_count, parse_line, parse_steps
+from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError, Unauthenticated
 from service.ports import StepLog
-from service.records import DEFAULT_PROJECT, Appended, NewStep, RunRef
+from service.records import DEFAULT_PROJECT, Appended, NewStep, RunRef, StepGroup
 
 # Letters, digits and . _ ~ : @ # + = , - after a first letter or digit: fits an address, a log line and a Redis key
 # as it is.
@@ -28,26 +28,31 @@ class Principal:
     project: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IngestRequest:
     """A request to append steps, on its way through the stages. Later fields are filled by earlier stages."""
 
-    run_id: str
     body: bytes
+    run_id: str | None
+    """The run of all steps; None where the body is NDJSON and each line names its run."""
     authorization: str | None = None
     envelope: bool = False
     idempotency_key: str | None = None
     principal: Principal | None = None
-    steps: Sequence[RawStep] = ()
-    appended: Sequence[Appended] = ()
+    steps: list[RawStep | ServiceError] = field(default_factory=list)
+    """Each step of the body, or why it is refused."""
+    run_ids: list[str] = field(default_factory=list)
+    """Each step's run."""
+    outcomes: list[Appended | ServiceError] = field(default_factory=list)
+    """What became of each step."""
 
     @property
-    def ref(self) -> RunRef:
-        """The run that the steps belong to."""
-        return RunRef(self.principal.project if self.principal else DEFAULT_PROJECT, self.run_id)
+    def project(self) -> str:
+        """The project of the sender."""
+        return self.principal.project if self.principal else DEFAULT_PROJECT
 
 
-Stage = Callable[[IngestRequest], Awaitable[IngestRequest]]
+Stage = Callable[[IngestRequest], Awaitable[None]]
 Redactor = Callable[[JsonValue], JsonValue]
 
 
@@ -81,11 +86,10 @@ class IngestPipeline:
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = tuple(stages)
 
-    async def run(self, request: IngestRequest) -> IngestRequest:
-        """The request with its steps appended. Raises what a stage raises."""
+    async def run(self, request: IngestRequest) -> None:
+        """Append the request's steps and note what became of each. Raises what refuses the request as a whole."""
         for stage in self.stages:
-            request = await stage(request)
-        return request
+            await stage(request)
 
 
 def build_pipeline(
@@ -97,32 +101,76 @@ def build_pipeline(
 ) -> IngestPipeline:
     """The pipeline of this service. `monitor_id` gives the monitor that new runs begin with, "" for none."""
 
-    async def authenticate(request: IngestRequest) -> IngestRequest:
-        return replace(request, principal=authenticator.authenticate(request.authorization))
+    async def authenticate(request: IngestRequest) -> None:
+        request.principal = authenticator.authenticate(request.authorization)
 
-    async def limit(request: IngestRequest) -> IngestRequest:
-        check_run_id(request.run_id)
+    async def limit(request: IngestRequest) -> None:
         if len(request.body) > limits.body_bytes:
             raise BodyTooLarge(limits.body_bytes)
-        return replace(request, steps=parse_steps(request.body, limits, request.envelope, request.idempotency_key))
+        if request.run_id is None:
+            read_lines(request, limits)
+            return
+        check_run_id(request.run_id)
+        request.steps += parse_steps(request.body, limits, request.envelope, request.idempotency_key)
+        request.run_ids = [request.run_id] * len(request.steps)
 
-    async def redact(request: IngestRequest) -> IngestRequest:
-        if redactor is None:
-            return request
-        steps = []
-        for raw in request.steps:
-            masked = redactor(raw.step)
-            steps.append(raw if masked is raw.step else RawStep(masked, orjson.dumps(masked), raw.client_id))
-        return replace(request, steps=steps)
+    async def redact(request: IngestRequest) -> None:
+        for index, raw in enumerate(request.steps):
+            if isinstance(raw, RawStep) and (masked := mask(raw.step)) is not raw.step:
+                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
 
-    async def append(request: IngestRequest) -> IngestRequest:
+    async def append(request: IngestRequest) -> None:
         active = monitor_id()
         if not active:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
-        new = [NewStep(raw.data, raw.client_id) for raw in request.steps]
-        return replace(request, appended=await log.append(request.ref, new, active))
+        project, places = request.project, group_by_run(request)
+        groups = [
+            StepGroup(
+                RunRef(project, run_id),
+                tuple([NewStep(raw.data, raw.client_id, raw.seq) for _, raw in together]),
+                active,
+            )
+            for run_id, together in places.items()
+        ]
+        outcomes: dict[int, Appended | ServiceError] = {}
+        for together, answers in zip(places.values(), await log.append(groups), strict=True):
+            for (index, _), answer in zip(together, answers, strict=True):
+                outcomes[index] = answer
+        request.outcomes = [
+            raw if isinstance(raw, ServiceError) else outcomes[index] for index, raw in enumerate(request.steps)
+        ]
 
-    return IngestPipeline([authenticate, limit, redact, append])
+    mask = redactor or (lambda step: step)
+    return IngestPipeline([authenticate, limit, *([redact] if redactor else []), append])
+
+
+def read_lines(request: IngestRequest, limits: StepLimits) -> None:
+    """Fill the request's steps from NDJSON: one step a line, each of any run. Empty lines count for nothing. Raises
+    RawStepRefused where there is none, or too many."""
+    lines = [line for line in request.body.split(b"\n") if line and not line.isspace()]
+    if not lines:
+        raise RawStepRefused('the body is empty: send one step a line, {"run_id": text, "step": <raw step>}')
+    check_count(len(lines))
+    for index, line in enumerate(lines):
+        run_id, step = parse_line(line, index, limits)
+        if isinstance(step, RawStep):
+            try:
+                check_run_id(run_id)
+            except NameRefused as error:
+                request.steps.append(error)
+                request.run_ids.append(run_id)
+                continue
+        request.steps.append(step)
+        request.run_ids.append(run_id)
+
+
+def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]:
+    """The steps that are not refused, each with its index in the request, by run, in the order given."""
+    places: dict[str, list[tuple[int, RawStep]]] = {}
+    for index, (run_id, raw) in enumerate(zip(request.run_ids, request.steps, strict=True)):
+        if isinstance(raw, RawStep):
+            places.setdefault(run_id, []).append((index, raw))
+    return places
 
 
 NO_MONITOR = (

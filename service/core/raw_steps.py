@@ -25,52 +25,86 @@ class StepLimits:
 
 @dataclass(frozen=True, slots=True)
 class RawStep:
-    """One raw step, read: its value, its JSON, and the id by which a repeat is known ("" for none)."""
+    """One raw step, read: its value, its JSON, the id by which a repeat is known ("" for none), and the sender's own
+    count of it."""
 
     step: JsonValue
     data: bytes
     client_id: str = ""
+    seq: int | None = None
 
 
-def parse_steps(raw_body: bytes, limits: StepLimits, envelope: bool, idempotency_key: str | None) -> list[RawStep]:
-    """The steps of a body: one, or an array of them. Raises RawStepRefused with a JSON pointer to what is wrong."""
+Parsed = RawStep | RawStepRefused
+
+
+def parse_steps(raw_body: bytes, limits: StepLimits, envelope: bool, idempotency_key: str | None) -> list[Parsed]:
+    """The steps of a body: one, or an array of them. One that is refused does not keep the others out.
+
+    Raises RawStepRefused, with a JSON pointer to what is wrong, where the body as a whole cannot be taken.
+    """
     body = parse_json(raw_body)
     many = isinstance(body, list)
     items: list[Any] = body if isinstance(body, list) else [body]
-    if len(items) > STEPS_PER_REQUEST:
-        raise RawStepRefused(f"one request may hold {STEPS_PER_REQUEST} steps, this one has {len(items)}")
+    check_count(len(items))
     if idempotency_key is not None:
         if many:
             raise RawStepRefused(
                 'Idempotency-Key names one step; for several send ?envelope=true with an "id" in each item'
             )
         _check_id(idempotency_key, "", "the header Idempotency-Key")
-    # Too few brackets in all for any step to be too deep: the usual case costs one pass in C.
-    shallow = raw_body.count(b"{") + raw_body.count(b"[") <= limits.depth
-    steps = []
-    for index, item in enumerate(items):
-        pointer = f"/{index}" if many else ""
-        step, client_id = _open_envelope(item, pointer) if envelope else (item, "")
-        if envelope:
-            pointer += "/step"
-        steps.append(RawStep(step, _check_step(step, pointer, limits, shallow), client_id or idempotency_key or ""))
-    return steps
+    return [
+        _parse_step(item, f"/{index}" if many else "", limits, envelope, idempotency_key or "")
+        for index, item in enumerate(items)
+    ]
 
 
-def parse_json(raw_body: bytes) -> Any:
+def _parse_step(item: Any, pointer: str, limits: StepLimits, envelope: bool, idempotency_key: str) -> Parsed:
+    try:
+        if not envelope:
+            return RawStep(item, _check_step(item, pointer, limits), idempotency_key)
+        step, client_id, seq = _open_envelope(item, pointer)
+        return RawStep(step, _check_step(step, f"{pointer}/step", limits), client_id or idempotency_key, seq)
+    except RawStepRefused as error:
+        return error
+
+
+def parse_line(raw_line: bytes, index: int, limits: StepLimits) -> tuple[str, Parsed]:
+    """The run id and the step of one line of NDJSON; the run id is "" where it could not be read."""
+    pointer = f"/{index}"
+    try:
+        item = parse_json(raw_line, "the line")
+        if not isinstance(item, dict) or not isinstance(item.get("run_id"), str):
+            raise RawStepRefused(
+                'each line is {"run_id": text, "step": <raw step>, "id"?: text, "seq"?: integer}', pointer=pointer
+            )
+        run_id: str = item.pop("run_id")
+    except RawStepRefused as error:
+        return "", RawStepRefused(str(error), pointer=pointer)
+    return run_id, _parse_step(item, pointer, limits, True, "")
+
+
+def check_count(steps: int) -> None:
+    """Raises RawStepRefused for more steps than one request may hold."""
+    if steps > STEPS_PER_REQUEST:
+        raise RawStepRefused(f"one request may hold {STEPS_PER_REQUEST} steps, this one has {steps}")
+
+
+def parse_json(raw_body: bytes, name: str = "the body") -> Any:
     """The value of a JSON text. Raises RawStepRefused: no NaN, no infinities, no lone surrogates, UTF-8 only."""
     try:
         return orjson.loads(raw_body)
     except orjson.JSONDecodeError as error:
         reason = "it is empty" if not raw_body.strip() else str(error)
-        raise RawStepRefused(f"the body is not JSON (RFC 8259, UTF-8): {reason}") from None
+        raise RawStepRefused(f"{name} is not JSON (RFC 8259, UTF-8): {reason}") from None
 
 
-def _open_envelope(item: Any, pointer: str) -> tuple[JsonValue, str]:
+def _open_envelope(item: Any, pointer: str) -> tuple[JsonValue, str, int | None]:
     if not isinstance(item, dict) or "step" not in item:
         raise RawStepRefused(
-            'with ?envelope=true each item is {"step": <raw step>, "id"?: text, "seq"?: integer}', pointer=pointer
+            'an item in an envelope is {"step": <raw step>, "id"?: text, "seq"?: integer}', pointer=pointer
         )
+    if len(item) == 1:
+        return item["step"], "", None
     for name in item:
         if name not in {"step", "id", "seq"}:
             raise RawStepRefused('an envelope holds "step", "id" and "seq" only', pointer=f"{pointer}/{_escape(name)}")
@@ -81,8 +115,7 @@ def _open_envelope(item: Any, pointer: str) -> tuple[JsonValue, str]:
         _check_id(client_id, f"{pointer}/id", '"id"')
     if seq is not None and (isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq < 2**53):
         raise RawStepRefused('"seq" is an integer from 0 to 2^53 - 1', pointer=f"{pointer}/seq")
-    # A sequence number names its step within the run as well as an id does.
-    return item["step"], client_id or ("" if seq is None else f"seq\0{seq}")
+    return item["step"], client_id or "", seq
 
 
 def _check_id(client_id: str, pointer: str, name: str) -> None:
@@ -90,22 +123,30 @@ def _check_id(client_id: str, pointer: str, name: str) -> None:
         raise RawStepRefused(f"{name} has 1 to {CLIENT_ID_CHARS} printable characters", pointer=pointer)
 
 
-def _check_step(step: JsonValue, pointer: str, limits: StepLimits, shallow: bool) -> bytes:
+def _check_step(step: JsonValue, pointer: str, limits: StepLimits) -> bytes:
     if not isinstance(step, dict | str):
         found = "null" if step is None else type(step).__name__
         raise RawStepRefused(
             f"a raw step is a JSON object, or a string for a piece of text log; this is {found}", pointer=pointer
         )
-    if not shallow and is_deeper(step, limits.depth):
+    data = _to_json(step, pointer)
+    # Too few brackets in all for it to be too deep: the usual case costs one pass in C.
+    if data.count(b"{") + data.count(b"[") > limits.depth and is_deeper(step, limits.depth):
         raise RawStepRefused(
             f"a raw step may nest {limits.depth} arrays and objects; this one goes deeper", pointer=pointer
         )
-    data = orjson.dumps(step)
     if len(data) > limits.step_bytes:
         raise RawStepRefused(
             f"a raw step may have {limits.step_bytes} bytes as JSON; this one has {len(data)}", pointer=pointer
         )
     return data
+
+
+def _to_json(step: JsonValue, pointer: str) -> bytes:
+    try:
+        return orjson.dumps(step)
+    except orjson.JSONEncodeError as error:
+        raise RawStepRefused(f"a raw step that JSON cannot carry: {error}", pointer=pointer) from None
 
 
 def is_deeper(value: JsonValue, depth: int) -> bool:

@@ -13,9 +13,12 @@ def matches(record: RunRecord, query: RunQuery) -> bool:
 
 
 def run_state(record: RunRecord) -> str:
-    """The run's state in one word: "succeeded", "failed", "ended", else "warning" or "ok" while it is live."""
+    """The run's state in one word: "succeeded", "failed", "ended", "expired" (no step for long), else "warning"
+    or "ok" while it is live."""
     if record.success is not None:
         return "succeeded" if record.success else "failed"
     if record.ended_ms is not None:
         return "ended"
+    if record.expired:
+        return "expired"
     return "warning" if record.summary.warning else "ok"

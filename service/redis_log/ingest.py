@@ -9,15 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 import orjson
 from redis.asyncio import Redis
 
-from service.errors import LogUnavailable, NotFound, Overloaded, RunClosed, RunFull, TransientError
-from service.records import Appended, NewStep, RunDescription, RunRef
+from service.errors import (
+    Crowded,
+    IdReused,
+    LogUnavailable,
+    NotFound,
+    Overloaded,
+    RunClosed,
+    RunFull,
+    ServiceError,
+    StepLate,
+    TransientError,
+)
+from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
 from service.redis_log import scripts
 from service.redis_log.connection import run_script, run_scripts
 from service.redis_log.keys import KeySpace
+from service.redis_log.pressure import Pressure
 from service.redis_log.scripts import Argument, Call
 
 # One write carries at most so much, so that it neither blocks Redis for long nor grows the reply queue without bound.
@@ -26,48 +39,74 @@ WRITE_STEPS = 2048
 WAITING_BYTES = 64 * 2**20
 ID_DIGEST_BYTES = 12
 
+Answers = list[Appended | ServiceError]
+
 
 @dataclass(frozen=True, slots=True)
 class AppendLimits:
-    """What the append script refuses. `max_backlog` counts unscored steps of one partition."""
+    """What the append script refuses. `max_backlog` counts unscored steps of one partition; of `max_live_runs` each
+    partition has its share."""
 
     max_steps_per_run: int = 100_000
     max_backlog: int = 100_000
+    max_live_runs: int = 100_000
+
+
+@dataclass(slots=True)
+class _Request:
+    """A caller who waits for all groups of a request to be answered."""
+
+    answers: list[Answers | None]
+    missing: int
+    done: asyncio.Future[None]
 
 
 @dataclass(slots=True)
 class _Waiting:
-    ref: RunRef
-    monitor_id: str
-    steps: Sequence[NewStep]
+    group: StepGroup
     size: int
-    answer: asyncio.Future[list[Appended]]
+    request: _Request
+    index: int
+
+    def answer(self, answers: Answers) -> None:
+        """Note what became of the group; the last one wakes the caller."""
+        self.request.answers[self.index] = answers
+        self.request.missing -= 1
+        if self.request.missing == 0 and not self.request.done.done():
+            self.request.done.set_result(None)
 
 
 class RedisStepLog:
     """StepLog on Redis. One write is in flight at a time; what arrives meanwhile goes with the next."""
 
-    def __init__(self, client: Redis, keys: KeySpace, limits: AppendLimits | None = None) -> None:
+    def __init__(
+        self, client: Redis, keys: KeySpace, limits: AppendLimits | None = None, pressure: Pressure | None = None
+    ) -> None:
         self._client = client
         self._keys = keys
         self._limits = limits or AppendLimits()
+        self._live_runs = -(-self._limits.max_live_runs // keys.count)
+        self._pressure = pressure or Pressure(client, keys)
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
 
-    async def append(self, ref: RunRef, steps: Sequence[NewStep], monitor_id: str) -> list[Appended]:
+    async def append(self, groups: Sequence[StepGroup]) -> list[Answers]:
         """See `ports.StepLog.append`. Returns only after Redis has answered the write."""
-        if not steps:
-            return []
-        size = sum(len(step.data) for step in steps)
+        self._pressure.check()
+        size = sum([len(step.data) for group in groups for step in group.steps])
         if self._waiting_bytes + size > WAITING_BYTES:
             raise Overloaded("more steps wait to be stored than this process holds: nothing of this request was stored")
-        waiting = _Waiting(ref, monitor_id, steps, size, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        request = _Request([None] * len(groups), len(groups), asyncio.get_running_loop().create_future())
+        for index, group in enumerate(groups):
+            own = size if len(groups) == 1 else sum([len(step.data) for step in group.steps])
+            self._waiting.append(_Waiting(group, own, request, index))
         self._waiting_bytes += size
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="group commit")
-        return await waiting.answer
+        if groups:
+            await request.done
+        return [answers or [] for answers in request.answers]
 
     async def describe(self, ref: RunRef, description: RunDescription, monitor_id: str) -> bool:
         """See `ports.StepLog.describe`."""
@@ -78,8 +117,12 @@ class RedisStepLog:
                 fields += (name, value)
         if description.tags is not None:
             fields += ("tags", orjson.dumps(description.tags))
-        arguments: list[Argument] = [ref.name, now_ms(), monitor_id, *fields]
-        return bool(await run_script(self._client, Call(scripts.DESCRIBE, [keys.run(ref), keys.runs], arguments)))
+        arguments: list[Argument] = [ref.name, now_ms(), monitor_id, self._live_runs, *fields]
+        touched = [keys.run(ref), keys.runs, keys.live]
+        fresh = await run_script(self._client, Call(scripts.DESCRIBE, touched, arguments))
+        if fresh < 0:
+            raise Crowded(self._limits.max_live_runs)
+        return bool(fresh)
 
     async def end(self, ref: RunRef) -> None:
         """See `ports.StepLog.end`."""
@@ -91,7 +134,9 @@ class RedisStepLog:
         await self._close(ref, ["success", str(int(success)), "intervened", said])
 
     async def _close(self, ref: RunRef, fields: list[Argument]) -> None:
-        call = Call(scripts.CLOSE, [self._keys.of_run(ref).run(ref)], [now_ms(), *fields])
+        keys = self._keys.of_run(ref)
+        touched = [keys.run(ref), keys.steps, keys.counts, keys.live, keys.early, keys.ids(ref), keys.run_early(ref)]
+        call = Call(scripts.CLOSE, touched, [ref.name, now_ms(), *fields])
         if not await run_script(self._client, call):
             raise NotFound(f"there is no run {ref.run_id}")
 
@@ -105,8 +150,8 @@ class RedisStepLog:
             except Exception as error:  # noqa: BLE001 - every waiting request must hear of it, whatever it was
                 told = error if isinstance(error, TransientError) else LogUnavailable(f"the write failed: {error}")
                 for waiting in batch:
-                    if not waiting.answer.done():
-                        waiting.answer.set_exception(told)
+                    if waiting.request.answers[waiting.index] is None:
+                        waiting.answer([told] * len(waiting.group.steps))
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -115,60 +160,83 @@ class RedisStepLog:
             waiting = self._waiting.popleft()
             self._waiting_bytes -= waiting.size
             size += waiting.size
-            steps += len(waiting.steps)
+            steps += len(waiting.group.steps)
             batch.append(waiting)
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
         by_partition: dict[int, list[_Waiting]] = {}
         for waiting in batch:
-            by_partition.setdefault(self._keys.partition_of(waiting.ref), []).append(waiting)
+            by_partition.setdefault(self._keys.partition_of(waiting.group.ref), []).append(waiting)
         now_us = time.time_ns() // 1000
-        calls = [self._call(partition, group, now_us) for partition, group in by_partition.items()]
-        for group, answers in zip(by_partition.values(), await run_scripts(self._client, calls), strict=True):
-            for index, waiting in enumerate(group):
-                if not waiting.answer.done():
-                    self._answer(waiting, answers if isinstance(answers, Exception) else answers[index])
+        calls = [self._call(partition, together, now_us) for partition, together in by_partition.items()]
+        for together, answers in zip(by_partition.values(), await run_scripts(self._client, calls), strict=True):
+            for index, waiting in enumerate(together):
+                answer = answers if isinstance(answers, Exception) else answers[index]
+                waiting.answer(self._read(waiting.group, answer))
 
-    def _call(self, partition: int, group: list[_Waiting], now_us: int) -> Call:
+    def _call(self, partition: int, together: list[_Waiting], now_us: int) -> Call:
         keys = self._keys[partition]
-        names = [keys.steps, keys.runs]
+        names = [keys.steps, keys.runs, keys.counts, keys.live, keys.early]
         arguments: list[Argument] = [
             now_us,
             self._limits.max_steps_per_run,
             self._limits.max_backlog,
+            self._live_runs,
             scripts.ID_WINDOW,
-            len(group),
+            scripts.SEQ_WINDOW,
+            len(together),
         ]
-        for waiting in group:
-            names += (keys.run(waiting.ref), keys.ids(waiting.ref))
-            arguments += (waiting.ref.name, waiting.monitor_id, len(waiting.steps))
-            for step in waiting.steps:
-                arguments += (digest_id(step.client_id), step.data)
+        for waiting in together:
+            group = waiting.group
+            names += (keys.run(group.ref), keys.ids(group.ref), keys.run_early(group.ref))
+            arguments += (group.ref.name, group.monitor_id, len(group.steps))
+            for step in group.steps:
+                arguments += (to_mark(step), "" if step.seq is None else step.seq, step.data)
         return Call(scripts.APPEND, names, arguments)
 
-    def _answer(self, waiting: _Waiting, answer: Any) -> None:
+    def _read(self, group: StepGroup, answer: Any) -> Answers:
+        """What the script's answer says of each step of a group."""
+        if not isinstance(answer, Exception) and answer[0] == scripts.STORED:
+            return [
+                Appended(said) if said >= 0 else _unusual(group, step, said)
+                for step, said in zip(group.steps, answer[1:], strict=True)
+            ]
+        return [self._refusal(group.ref.run_id, answer)] * len(group.steps)
+
+    def _refusal(self, run_id: str, answer: Any) -> ServiceError:
+        """Why nothing of a group was stored."""
+        if isinstance(answer, TransientError):
+            return answer
         if isinstance(answer, Exception):
-            told = (
-                answer if isinstance(answer, TransientError) else LogUnavailable(f"Redis refused the write: {answer}")
-            )
-            waiting.answer.set_exception(told)
-            return
-        code, *positions = answer
-        run_id = waiting.ref.run_id
-        if code == scripts.CLOSED:
-            waiting.answer.set_exception(RunClosed(run_id))
-        elif code == scripts.FULL:
-            waiting.answer.set_exception(RunFull(run_id, self._limits.max_steps_per_run))
-        elif code == scripts.BACKLOG:
-            waiting.answer.set_exception(
-                Overloaded(
-                    f"{self._limits.max_backlog} steps wait to be scored: nothing of this request was stored",
-                    retry_after_s=2,
-                )
-            )
-        else:
-            waiting.answer.set_result([Appended(p, False) if p >= 0 else Appended(-1 - p, True) for p in positions])
+            return LogUnavailable(f"Redis refused the write: {answer}")
+        if answer[0] == scripts.CLOSED:
+            return RunClosed(run_id)
+        if answer[0] == scripts.FULL:
+            return RunFull(run_id, self._limits.max_steps_per_run)
+        if answer[0] == scripts.CROWDED:
+            return Crowded(self._limits.max_live_runs)
+        return self._pressure.overloaded(self._limits.max_backlog)
+
+
+def _unusual(group: StepGroup, step: NewStep, said: int) -> Appended | ServiceError:
+    """What the script says of a step that was not just stored at the end of its run."""
+    if said == scripts.EARLY:
+        return Appended(None)
+    if said == scripts.REPEATS_EARLY:
+        return Appended(None, duplicate=True)
+    if said == scripts.LATE:
+        return StepLate(group.ref.run_id, step.seq or 0)
+    if said == scripts.REUSED:
+        return IdReused(group.ref.run_id)
+    return Appended(-1 - said, duplicate=True)
+
+
+def to_mark(step: NewStep) -> bytes:
+    """What the append script knows a step by: the digest of its id, or of its `seq`, and the CRC-32 of the step; empty
+    for a step with neither."""
+    name = step.client_id or ("" if step.seq is None else f"seq\0{step.seq}")
+    return digest_id(name) + crc32(step.data).to_bytes(4, "big") if name else b""
 
 
 def digest_id(client_id: str) -> bytes:

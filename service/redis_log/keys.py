@@ -1,4 +1,4 @@
-"""Every Redis key of the service's core, key schema 1. Alert delivery has its own, in `service/alerts/keys.py`.
+"""Every Redis key of the service's core, key schema 2. Alert delivery has its own, in `service/alerts/keys.py`.
 
 Every key of a partition starts with its hash tag `{pNN}:`, so that one script may touch any of them on Redis Cluster.
 `<run>` is
@@ -6,14 +6,18 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 
 | key | type | holds |
 |---|---|---|
-| `{pNN}:steps` | stream | steps not scored yet: r run, p position, d raw step as JSON, t received (µs), i id's digest |
-| `{pNN}:cursor` | hash | id: the last entry committed; attempts, suspect, suspicion: see `scripts.ACQUIRE` |
+| `{pNN}:steps` | stream | steps not scored, or not archived yet: see below |
+| `{pNN}:cursor` | hash | id, archived: the last entry committed, and archived; the rest: see `scripts.ACQUIRE` |
+| `{pNN}:counts` | hash | appended, scored: steps since the beginning; their difference waits to be scored |
 | `{pNN}:lease` | string | the owner's name; runs out |
 | `{pNN}:fence` | integer | raised by each acquisition; a commit under an older one is refused |
 | `{pNN}:runs` | zset | runs by time of creation (ms) |
+| `{pNN}:live` | zset | runs that have neither ended nor expired, by a time (ms) since which they may be idle |
+| `{pNN}:early` | zset | runs with steps that came before their turn by `seq`, by the time (ms) since which they wait |
 | `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary |
 | `{pNN}:scores:<run>` | string | 32 bytes a step, `records.ScoreRecord`, at 32 × position |
-| `{pNN}:ids:<run>` | zset | digests of client ids → position, of the last 1,024 steps |
+| `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
+| `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert as JSON |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
@@ -22,6 +26,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:schema` | hash | version of this key schema, partitions |
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
+
+An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ from hashlib import sha256
 
 from service.records import RunRef
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = "forewarn:schema"
 WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
@@ -45,15 +51,32 @@ def partition_of(ref: RunRef, partitions: int) -> int:
 class PartitionKeys:
     """The keys of one partition, made once."""
 
-    __slots__ = ("alerts", "cursor", "fence", "lease", "outbox", "parked", "prefix", "runs", "scored", "steps")
+    __slots__ = (
+        "alerts",
+        "counts",
+        "cursor",
+        "early",
+        "fence",
+        "lease",
+        "live",
+        "outbox",
+        "parked",
+        "prefix",
+        "runs",
+        "scored",
+        "steps",
+    )
 
     def __init__(self, partition: int) -> None:
         self.prefix = f"{{p{partition:02d}}}:"
         self.steps = self.prefix + "steps"
         self.cursor = self.prefix + "cursor"
+        self.counts = self.prefix + "counts"
         self.lease = self.prefix + "lease"
         self.fence = self.prefix + "fence"
         self.runs = self.prefix + "runs"
+        self.live = self.prefix + "live"
+        self.early = self.prefix + "early"
         self.alerts = self.prefix + "alerts"
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"
@@ -70,6 +93,10 @@ class PartitionKeys:
     def ids(self, ref: RunRef) -> str:
         """The run's recent client ids."""
         return f"{self.prefix}ids:{ref.name}"
+
+    def run_early(self, ref: RunRef) -> str:
+        """The run's steps that came before their turn."""
+        return f"{self.prefix}early:{ref.name}"
 
     def run_alerts(self, ref: RunRef) -> str:
         """The run's alerts."""

@@ -25,15 +25,17 @@ from service.redis_log.frames import to_frame
 from service.redis_log.keys import WORKERS, KeySpace
 from service.redis_log.scripts import Argument, Call
 
-SWEPT_AT_ONCE = 64
+# A look at a partition deletes, settles or expires no more than so many runs.
+SWEPT_AT_ONCE = TIDIED = 64
 # Workers not heard of for so long are struck off the list.
 FORGOTTEN_MS = 60_000
 
 
 class RedisPartitionLog:
-    """PartitionLog on Redis."""
+    """PartitionLog on Redis. `archived`: what is committed stays in the stream until `trim`; else it leaves at once."""
 
-    def __init__(self, client: Redis, keys: KeySpace, lease_ms: int) -> None:
+    def __init__(self, client: Redis, keys: KeySpace, lease_ms: int, *, archived: bool = False) -> None:
+        self._archived = archived
         self._client = client
         self._keys = keys
         self._lease_ms = lease_ms
@@ -46,8 +48,8 @@ class RedisPartitionLog:
         )
         if answer is None:
             return None
-        fence, cursor, attempts, suspect, suspicion = answer
-        return Lease(partition, fence, cursor.decode(), attempts, suspect.decode(), suspicion)
+        fence, cursor, attempts, suspect, suspicion, archived = answer
+        return Lease(partition, fence, cursor.decode(), attempts, suspect.decode(), suspicion, archived.decode())
 
     async def renew(self, leases: Sequence[Lease], owner: str) -> list[bool]:
         """See `ports.PartitionLog.renew`."""
@@ -79,6 +81,12 @@ class RedisPartitionLog:
             for entry_id, fields in rows
         ]
 
+    async def read_between(self, partition: int, after: str, until: str, count: int) -> list[Entry]:
+        """See `ports.PartitionLog.read_between`."""
+        with redis_errors():
+            rows: Any = await self._client.xrange(self._keys[partition].steps, entry_after(after), until, count=count)
+        return [_to_entry(partition, entry_id, fields) for entry_id, fields in rows]
+
     async def load(self, refs: Sequence[RunRef]) -> list[RunProgress]:
         """See `ports.PartitionLog.load`."""
         rows = await self._fields(refs, "monitor", "state", "summary", "group")
@@ -104,6 +112,32 @@ class RedisPartitionLog:
                 raise answer
         return [answer == 1 for answer in answers]
 
+    async def trim(self, archived: Sequence[tuple[Lease, str]]) -> list[bool]:
+        """See `ports.PartitionLog.trim`."""
+        calls = [
+            Call(scripts.TRIM, [keys.fence, keys.cursor, keys.steps], [lease.fence, entry_id, entry_after(entry_id)])
+            for lease, entry_id in archived
+            for keys in (self._keys[lease.partition],)
+        ]
+        return [answer == 1 for answer in await run_scripts(self._client, calls)]
+
+    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int) -> int:
+        """See `ports.PartitionLog.tidy`. The scripts look for themselves, so that a worker that has lost the partition
+        does no harm."""
+        keys = self._keys[lease.partition]
+        with redis_errors():
+            waiting: Any = await self._client.zrangebyscore(keys.early, "-inf", f"({early_ms}", start=0, num=TIDIED)
+            idle: Any = await self._client.zrangebyscore(keys.live, "-inf", f"({idle_ms}", start=0, num=TIDIED)
+        calls = []
+        for name in waiting:
+            ref = RunRef.from_name(name.decode())
+            own = [keys.run(ref), keys.steps, keys.counts, keys.early, keys.ids(ref), keys.run_early(ref)]
+            calls.append(Call(scripts.SETTLE_EARLY, own, [name, early_ms]))
+        for name in idle:
+            ref = RunRef.from_name(name.decode())
+            calls.append(Call(scripts.EXPIRE, [keys.run(ref), keys.live], [name, idle_ms]))
+        return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
+
     async def suspect(self, lease: Lease, entry_id: str) -> bool:
         """See `ports.PartitionLog.suspect`."""
         keys = self._keys[lease.partition]
@@ -120,9 +154,8 @@ class RedisPartitionLog:
         for name in names:
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.scores(ref), keys.ids(ref), keys.run_alerts(ref)]
-            calls.append(
-                Call(scripts.FORGET, [keys.fence, keys.runs, keys.alerts, *own], [lease.fence, name, older_than_ms])
-            )
+            touched = [keys.fence, keys.runs, keys.alerts, keys.live, *own]
+            calls.append(Call(scripts.FORGET, touched, [lease.fence, name, older_than_ms]))
         return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
 
     async def report(self, report: WorkerReport) -> list[WorkerReport]:
@@ -152,12 +185,13 @@ class RedisPartitionLog:
 
     def _commit_call(self, commit: PartitionCommit) -> Call:
         keys = self._keys[commit.partition]
-        names = [keys.fence, keys.cursor, keys.steps, keys.outbox, keys.parked, keys.alerts]
+        names = [keys.fence, keys.cursor, keys.counts, keys.steps, keys.outbox, keys.parked, keys.alerts]
         packed = [b"".join(score.to_bytes() for score in run.scores) for run in commit.runs]
         arguments: list[Argument] = [
             commit.fence,
             commit.cursor,
-            entry_after(commit.cursor),
+            commit.entries,
+            "" if self._archived else entry_after(commit.cursor),
             keys.scored,
             to_frame(commit.runs, packed),
             len(commit.parked),

@@ -23,6 +23,7 @@ from service.records import (
 )
 from service.redis_log.connection import redis_errors
 from service.redis_log.keys import WORKERS, KeySpace
+from service.redis_log.pressure import read_counts
 
 _FIELDS = (
     "created_ms",
@@ -31,6 +32,7 @@ _FIELDS = (
     "ended_ms",
     "success",
     "intervened",
+    "expired",
     "agent",
     "task",
     "tags",
@@ -112,11 +114,7 @@ class RedisRunReader:
 
     async def backlog(self) -> list[int]:
         """Steps that wait to be scored, by partition."""
-        with redis_errors():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for partition in range(self._keys.count):
-                    pipeline.xlen(self._keys[partition].steps)
-                return cast(list[int], await pipeline.execute())
+        return [max(0, appended - scored) for appended, scored in await read_counts(self._client, self._keys)]
 
     async def worker_reports(self) -> list[WorkerReport]:
         """All workers' last reports."""
@@ -171,6 +169,7 @@ def to_record(ref: RunRef, row: Sequence[bytes | None]) -> RunRecord | None:
         ended_ms=int(values["ended_ms"]) if values["ended_ms"] else None,
         success=_flag(values["success"]),
         intervened=_flag(values["intervened"]),
+        expired=values["expired"] is not None,
         agent=(values["agent"] or b"").decode(),
         task=(values["task"] or b"").decode(),
         tags=orjson.loads(values["tags"] or b"{}"),

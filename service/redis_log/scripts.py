@@ -1,4 +1,4 @@
-"""Every Lua script of the service's core, version 1. Each touches one hash slot, is atomic, and stays within Redis 6.2.
+"""Every Lua script of the service's core, version 2. Each touches one hash slot, is atomic, and stays within Redis 6.2.
 
 Clocks are the caller's. What may refuse checks everything before it writes anything.
 """
@@ -34,64 +34,163 @@ class Call:
 
 
 # Codes of an append group.
-STORED, CLOSED, FULL, BACKLOG = 0, 1, 2, 3
+STORED, CLOSED, FULL, BACKLOG, CROWDED = 0, 1, 2, 3, 4
+# Answers to one step of a stored group: its position; -1 - p repeats the step at position p; or one of these.
+EARLY, REPEATS_EARLY, LATE, REUSED = -(2**40), -(2**41), -(2**42), -(2**43)
 ID_WINDOW = 1024
+SEQ_WINDOW = 64
+# A position and the CRC-32 of the step share one score of the run's ids: exact in a double up to position 2^20.
+MOST_STEPS_PER_RUN = 2**20
+
+# What is true of a partition, in the scripts that put steps into its stream.
+_STREAM = """
+local function put(steps, ids, name, position, received, id, data)
+  local digest = string.sub(id, 1, 12)
+  redis.call('XADD', steps, '*', 'r', name, 'p', position, 't', received, 'i', digest, 'd', data)
+  if id ~= '' then redis.call('ZADD', ids, position * 4294967296 + struct.unpack('>I4', string.sub(id, 13)), digest) end
+end
+-- Put the early steps from `seq` on into the stream while each is followed by the next, or (`all`) whatever is missing.
+-- Returns the next position and the next seq.
+local function settle(steps, ids, early, name, position, seq, all)
+  local waiting
+  if all then
+    waiting = redis.call('HKEYS', early)
+    for i, one in ipairs(waiting) do waiting[i] = tonumber(one) end
+    table.sort(waiting)
+  end
+  local i = 1
+  while true do
+    if waiting then
+      if not waiting[i] or waiting[i] >= all then break end
+      seq, i = waiting[i], i + 1
+    end
+    local field = string.format('%.0f', seq)
+    local step = redis.call('HGET', early, field)
+    if not step then break end
+    redis.call('HDEL', early, field)
+    local id, received, data = unpack(cmsgpack.unpack(step))
+    if id == '' or not redis.call('ZSCORE', ids, string.sub(id, 1, 12)) then
+      put(steps, ids, name, position, received, id, data)
+      position = position + 1
+    end
+    seq = seq + 1
+  end
+  return position, seq
+end
+"""
 
 APPEND = Script(
     "append",
-    """
--- KEYS: steps, runs, then (run, ids) for each group.
--- ARGV: now (us), steps per run, backlog, id window, groups, then for each group: run name, monitor, count, then
--- (client id digest, data) each.
--- Returns for each group {code, position or -1 - position of the step that it repeats, ...}.
+    _STREAM
+    + """
+-- KEYS: steps, runs, counts, live, early, then (run, ids, run's early) for each group.
+-- ARGV: now (us), steps per run, backlog, live runs, id window, seq window, groups, then for each group: run name,
+-- monitor, count, then (id, seq, data) each; id is "" or 12 bytes of digest and 4 of the step's CRC-32, seq "" or a
+-- number.
+-- Returns for each group {code, answer to each step ...}, or {code} where none of it was stored.
 -- A run's first steps settle whose threshold it has: the agent named by then, whoever is named later.
-local now, most, backlog, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now, most, backlog, crowd = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local window, reach = tonumber(ARGV[5]), tonumber(ARGV[6])
 local now_ms = math.floor(tonumber(now) / 1000)
-local length = redis.call('XLEN', KEYS[1])
-local answers, a = {}, 6
-for g = 1, tonumber(ARGV[5]) do
-  local run, ids = KEYS[1 + 2 * g], KEYS[2 + 2 * g]
+local counts = redis.call('HMGET', KEYS[3], 'appended', 'scored')
+local length = tonumber(counts[1] or '0') - tonumber(counts[2] or '0')
+local appended, answers, a = 0, {}, 8
+for g = 1, tonumber(ARGV[7]) do
+  local run, ids, early = KEYS[3 + 3 * g], KEYS[4 + 3 * g], KEYS[5 + 3 * g]
   local name, monitor, count = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
   local first = a + 3
-  a = first + 2 * count
-  local known = redis.call('HMGET', run, 'next', 'ended_ms', 'agent')
-  local next = tonumber(known[1] or '0')
-  local fresh, repeats, seen = 0, {}, {}
+  a = first + 3 * count
+  local known = redis.call('HMGET', run, 'next', 'ended_ms', 'agent', 'seq', 'expired')
+  local next, expected = tonumber(known[1] or '0'), tonumber(known[4] or '0')
+  local begun = next
+  -- What is known already, and how many steps there are to store; nothing is written yet.
+  local fresh, repeats, seen, ordered, named = 0, {}, {}, false, false
   for i = 0, count - 1 do
-    local id = ARGV[first + 2 * i]
+    local id, seq = ARGV[first + 3 * i], ARGV[first + 3 * i + 1]
+    local digest = string.sub(id, 1, 12)
+    if seq ~= '' then ordered = true end
     if id ~= '' then
-      local position = seen[id] or redis.call('ZSCORE', ids, id)
-      if position then repeats[i] = tonumber(position) else seen[id] = next + fresh end
+      named = true
+      local mark = redis.call('ZSCORE', ids, digest)
+      local was, crc
+      if mark then
+        was = math.floor(tonumber(mark) / 4294967296)
+        crc = tonumber(mark) - was * 4294967296
+      elseif seen[digest] then was, crc = false, seen[digest] end
+      if crc then
+        repeats[i] = was or digest
+        if crc ~= struct.unpack('>I4', string.sub(id, 13)) then repeats[i] = 'reused' end
+      else seen[digest] = struct.unpack('>I4', string.sub(id, 13)) end
     end
-    if not repeats[i] then fresh = fresh + 1 end
+    if not repeats[i] and not (seq ~= '' and tonumber(seq) < expected) then fresh = fresh + 1 end
   end
+  local early_before = (ordered or known[4]) and redis.call('HLEN', early) or 0
   local answer = {0}
   if fresh > 0 and known[2] then answer[1] = 1
-  elseif next + fresh > most then answer[1] = 2
+  elseif next + early_before + fresh > most then answer[1] = 2
   elseif fresh > 0 and length + fresh > backlog then answer[1] = 3
+  elseif fresh > 0 and not known[1] and redis.call('ZSCORE', KEYS[4], name) == false
+    and redis.call('ZCARD', KEYS[4]) >= crowd then answer[1] = 4
   else
     if fresh > 0 and not known[1] then
       if redis.call('HSETNX', run, 'created_ms', now_ms) == 1 then redis.call('ZADD', KEYS[2], now_ms, name) end
       redis.call('HSETNX', run, 'monitor', monitor)
       if known[3] then redis.call('HSET', run, 'group', known[3]) end
+      redis.call('ZADD', KEYS[4], 'NX', now_ms, name)
     end
-    local with_ids = false
+    local places = {}
     for i = 0, count - 1 do
-      if repeats[i] then answer[i + 2] = -1 - repeats[i]
+      local id, seq, data = ARGV[first + 3 * i], ARGV[first + 3 * i + 1], ARGV[first + 3 * i + 2]
+      local digest, said = string.sub(id, 1, 12), repeats[i]
+      if said == 'reused' then said = -8796093022208
+      elseif said then
+        if type(said) == 'string' then said = places[said] end
+        said = said and (said >= 0 and -1 - said or said) or -2199023255552
+      elseif seq == '' then
+        put(KEYS[1], ids, name, next, now, id, data)
+        said, next = next, next + 1
       else
-        local id = ARGV[first + 2 * i]
-        redis.call('XADD', KEYS[1], '*', 'r', name, 'p', next, 't', now, 'i', id, 'd', ARGV[first + 2 * i + 1])
-        if id ~= '' then redis.call('ZADD', ids, next, id); with_ids = true end
-        answer[i + 2] = next
-        next = next + 1
+        seq = tonumber(seq)
+        local field = string.format('%.0f', seq)
+        if seq >= expected + reach then
+          -- The window moves on: what is missing before it is given up, and is late from now on.
+          next = settle(KEYS[1], ids, early, name, next, expected, seq - reach + 1)
+          next, expected = settle(KEYS[1], ids, early, name, next, seq - reach + 1)
+        end
+        local waits = seq > expected and redis.call('HGET', early, field)
+        if seq < expected then said = -4398046511104
+        elseif seq == expected then
+          put(KEYS[1], ids, name, next, now, id, data)
+          said = next
+          next, expected = settle(KEYS[1], ids, early, name, next + 1, expected + 1)
+        elseif waits then
+          said = string.sub(cmsgpack.unpack(waits)[1], 13) == string.sub(id, 13) and -2199023255552 or -8796093022208
+        else
+          redis.call('HSET', early, field, cmsgpack.pack({id, now, data}))
+          redis.call('ZADD', KEYS[5], 'NX', now_ms, name)
+          said = -1099511627776
+        end
       end
+      if id ~= '' and not repeats[i] then places[digest] = said end
+      answer[i + 2] = said
     end
-    if with_ids then redis.call('ZREMRANGEBYSCORE', ids, '-inf', next - 1 - window) end
+    if named then redis.call('ZREMRANGEBYSCORE', ids, '-inf', (next - window) * 4294967296 - 1) end
     if fresh > 0 then redis.call('HSET', run, 'next', next, 'updated_ms', now_ms) end
-    length = length + fresh
+    if ordered then
+      redis.call('HSET', run, 'seq', string.format('%.0f', expected))
+      if redis.call('EXISTS', early) == 0 then redis.call('ZREM', KEYS[5], name) end
+    end
+    if fresh > 0 and known[5] then
+      -- It was thought to be over for want of steps, and goes on.
+      redis.call('HDEL', run, 'expired')
+      redis.call('ZADD', KEYS[4], 'NX', now_ms, name)
+    end
+    length = length + next - begun
+    appended = appended + next - begun
   end
   answers[g] = answer
 end
+if appended > 0 then redis.call('HINCRBY', KEYS[3], 'appended', appended) end
 return answers
 """,
 )
@@ -99,52 +198,113 @@ return answers
 DESCRIBE = Script(
     "describe",
     """
--- KEYS: run, runs.  ARGV: run name, now (ms), monitor, then field and value pairs.  Returns 1 if the run is new.
-local fresh = redis.call('HSETNX', KEYS[1], 'created_ms', ARGV[2])
+-- KEYS: run, runs, live.  ARGV: run name, now (ms), monitor, live runs, then field and value pairs.
+-- Returns 1 if the run is new, -1 where there are as many as there may be.
+local fresh = redis.call('EXISTS', KEYS[1]) == 0 and 1 or 0
+if fresh == 1 and redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return -1 end
 if fresh == 1 then
+  redis.call('HSET', KEYS[1], 'created_ms', ARGV[2])
+  redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
   redis.call('HSET', KEYS[1], 'updated_ms', ARGV[2], 'monitor', ARGV[3])
   redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 end
-for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 return fresh
 """,
 )
 
+# Ends the wait of a run's early steps: they go into the stream in order, whatever is missing between them.
+_RELEASE = (
+    _STREAM
+    + """
+local function release(steps, counts, index, run, ids, early, name)
+  local known = redis.call('HMGET', run, 'next', 'seq')
+  local begun = tonumber(known[1] or '0')
+  local next, seq = settle(steps, ids, early, name, begun, tonumber(known[2] or '0'), math.huge)
+  redis.call('ZREM', index, name)
+  redis.call('HSET', run, 'seq', string.format('%.0f', seq), 'next', next)
+  redis.call('HINCRBY', counts, 'appended', next - begun)
+end
+"""
+)
+
 CLOSE = Script(
     "close",
-    """
--- KEYS: run.  ARGV: now (ms), then field and value pairs (an empty value deletes the field).
--- Ends the run if it has not ended yet. Returns 0 when there is no such run.
+    _RELEASE
+    + """
+-- KEYS: run, steps, counts, live, early, ids, run's early.
+-- ARGV: run name, now (ms), then field and value pairs (an empty value deletes the field).
+-- Ends the run if it has not ended yet; its early steps wait no longer. Returns 0 when there is no such run.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSETNX', KEYS[1], 'ended_ms', ARGV[1])
-redis.call('HSET', KEYS[1], 'updated_ms', ARGV[1])
-for i = 2, #ARGV, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i +
-  1]) end
+if redis.call('EXISTS', KEYS[7]) == 1 then release(KEYS[2], KEYS[3], KEYS[5], KEYS[1], KEYS[6], KEYS[7], ARGV[1]) end
+redis.call('HSETNX', KEYS[1], 'ended_ms', ARGV[2])
+redis.call('HSET', KEYS[1], 'updated_ms', ARGV[2])
+redis.call('HDEL', KEYS[1], 'expired')
+redis.call('ZREM', KEYS[4], ARGV[1])
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 return 1
 """,
 )
 
+SETTLE_EARLY = Script(
+    "settle early",
+    _RELEASE
+    + """
+-- KEYS: run, steps, counts, early, ids, run's early.  ARGV: run name, waiting since before (ms).
+-- Ends the wait of early steps that have waited so long. Returns 1, or 0 where they have not.
+local since = redis.call('ZSCORE', KEYS[4], ARGV[1])
+if not since or tonumber(since) >= tonumber(ARGV[2]) then return 0 end
+release(KEYS[2], KEYS[3], KEYS[4], KEYS[1], KEYS[5], KEYS[6], ARGV[1])
+return 1
+""",
+)
+
+EXPIRE = Script(
+    "expire",
+    """
+-- KEYS: run, live.  ARGV: run name, idle since before (ms).
+-- Takes a run without a step for so long off the live ones, and returns 1; a later step brings it back.
+local updated = redis.call('HGET', KEYS[1], 'updated_ms')
+if updated and tonumber(updated) >= tonumber(ARGV[2]) then
+  redis.call('ZADD', KEYS[2], updated, ARGV[1])
+  return 0
+end
+redis.call('ZREM', KEYS[2], ARGV[1])
+if updated then redis.call('HSET', KEYS[1], 'expired', 1) end
+return 1
+""",
+)
+
+# A full Redis refuses to grow, unless the script has written before: what moves the work on, and so frees memory, must
+# not be refused. Redis 6.2 knows no flag for that; a delete of nothing is such a write in every version.
+_EVEN_WHEN_FULL = """
+redis.call('DEL', KEYS[1] .. ':nothing')
+"""
+
 ACQUIRE = Script(
     "acquire",
-    """
+    _EVEN_WHEN_FULL
+    + """
 -- KEYS: lease, fence, cursor.  ARGV: owner, lease (ms).
--- Returns {fence, cursor, attempts, suspect, suspicion}, or nothing while another owner holds the lease.
+-- Returns {fence, cursor, attempts, suspect, suspicion, archived}, or nothing while another owner holds the lease.
 -- An owner's own lease is given again: its process was replaced, and the new fence shuts the old one out.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return false end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local fence = redis.call('INCR', KEYS[2])
 local attempts = redis.call('HINCRBY', KEYS[3], 'attempts', 1)
-local cursor = redis.call('HMGET', KEYS[3], 'id', 'suspect', 'suspicion')
-return {fence, cursor[1] or '0-0', attempts, cursor[2] or '', tonumber(cursor[3] or '0')}
+local cursor = redis.call('HMGET', KEYS[3], 'id', 'suspect', 'suspicion', 'archived')
+return {fence, cursor[1] or '0-0', attempts, cursor[2] or '', tonumber(cursor[3] or '0'), cursor[4] or '0-0'}
 """,
 )
 
 RENEW = Script(
     "renew",
-    """
+    _EVEN_WHEN_FULL
+    + """
 -- KEYS: lease, fence.  ARGV: owner, lease (ms), fence.  Returns 1 while the lease is the owner's under this fence.
 -- A lease that ran out and that nobody took is taken up again: the fence says that nobody did.
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
@@ -157,7 +317,8 @@ return 1
 
 RELEASE = Script(
     "release",
-    """
+    _EVEN_WHEN_FULL
+    + """
 -- KEYS: lease, fence, cursor.  ARGV: owner, fence.  An owner that can say goodbye did not die of an entry.
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[3], 'attempts', 0)
@@ -167,7 +328,8 @@ return redis.call('DEL', KEYS[1])
 
 SUSPECT = Script(
     "suspect",
-    """
+    _EVEN_WHEN_FULL
+    + """
 -- KEYS: fence, cursor.  ARGV: fence, entry id.  Counts how often in a row this entry is about to be scored alone.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.call('HGET', KEYS[2], 'suspect') == ARGV[2] then redis.call('HINCRBY', KEYS[2], 'suspicion', 1)
@@ -178,24 +340,25 @@ return 1
 
 COMMIT = Script(
     "commit",
-    """
--- KEYS: fence, cursor, steps, outbox, parked, alerts, then (run, scores, run's alerts) for each run.
--- ARGV: fence, new cursor, first entry id to keep in the stream, channel, frame, parked, (run, position, received,
--- client id, reason, data) each,
+    _EVEN_WHEN_FULL
+    + """
+-- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, then (run, scores, run's alerts) for each run.
+-- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
+--   parked, (run, position, received, client id, reason, data) each,
 --   runs, then for each run: state (empty leaves the one before), summary, offset of the scores, scores, alerts,
 --   (member, episode, time (ms), JSON) each.
 -- Returns 1, or 0 when the fence has moved on and nothing was written.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local a = 7
-for _ = 1, tonumber(ARGV[6]) do
-  redis.call('XADD', KEYS[5], '*', 'r', ARGV[a], 'p', ARGV[a + 1], 't', ARGV[a + 2], 'i', ARGV[a + 3], 'why', ARGV[a +
-  4], 'd', ARGV[a + 5])
+local a = 8
+for _ = 1, tonumber(ARGV[7]) do
+  redis.call('XADD', KEYS[6], '*', 'r', ARGV[a], 'p', ARGV[a + 1], 't', ARGV[a + 2], 'i', ARGV[a + 3],
+    'why', ARGV[a + 4], 'd', ARGV[a + 5])
   a = a + 6
 end
 local runs = tonumber(ARGV[a])
 a = a + 1
 for r = 0, runs - 1 do
-  local run, scores, alerts = KEYS[7 + 3 * r], KEYS[8 + 3 * r], KEYS[9 + 3 * r]
+  local run, scores, alerts = KEYS[8 + 3 * r], KEYS[9 + 3 * r], KEYS[10 + 3 * r]
   redis.call('HSET', run, 'summary', ARGV[a + 1])
   if ARGV[a] ~= '' then redis.call('HSET', run, 'state', ARGV[a]) end
   redis.call('SETRANGE', scores, ARGV[a + 2], ARGV[a + 3])
@@ -203,14 +366,28 @@ for r = 0, runs - 1 do
   a = a + 5
   for _ = 1, opened do
     redis.call('HSET', alerts, ARGV[a + 1], ARGV[a + 3])
-    redis.call('ZADD', KEYS[6], ARGV[a + 2], ARGV[a])
-    redis.call('XADD', KEYS[4], '*', 'alert', ARGV[a + 3])
+    redis.call('ZADD', KEYS[7], ARGV[a + 2], ARGV[a])
+    redis.call('XADD', KEYS[5], '*', 'alert', ARGV[a + 3])
     a = a + 4
   end
 end
 redis.call('HSET', KEYS[2], 'id', ARGV[2], 'attempts', 0, 'suspect', '', 'suspicion', 0)
+redis.call('HINCRBY', KEYS[3], 'scored', ARGV[3])
+if ARGV[4] ~= '' then redis.call('XTRIM', KEYS[4], 'MINID', ARGV[4]) end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return 1
+""",
+)
+
+TRIM = Script(
+    "trim",
+    _EVEN_WHEN_FULL
+    + """
+-- KEYS: fence, cursor, steps.  ARGV: fence, the last entry archived, first entry id to keep in the stream.
+-- Takes out of the stream what is scored and archived. Returns 0 when the fence has moved on and nothing was done.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], 'archived', ARGV[2])
 redis.call('XTRIM', KEYS[3], 'MINID', ARGV[3])
-redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1
 """,
 )
@@ -218,20 +395,21 @@ return 1
 FORGET = Script(
     "forget",
     """
--- KEYS: fence, runs, alerts, run, scores, ids, run's alerts.  ARGV: fence, run name, idle since before (ms).
+-- KEYS: fence, runs, alerts, live, run, scores, ids, run's alerts.  ARGV: fence, run name, idle since before (ms).
 -- Deletes a run with nothing left to score that has been idle for long. Returns 1 when deleted, 2 when only its mark
 -- in the index was left.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local run = redis.call('HMGET', KEYS[4], 'updated_ms', 'next', 'summary')
-local left = redis.call('EXISTS', KEYS[4])
+local run = redis.call('HMGET', KEYS[5], 'updated_ms', 'next', 'summary')
+local left = redis.call('EXISTS', KEYS[5])
 if left == 1 then
   if tonumber(run[1] or '0') >= tonumber(ARGV[3]) then return 0 end
   local scored = run[3] and cjson.decode(run[3]).steps or 0
   if scored < tonumber(run[2] or '0') then return 0 end
 end
-for _, episode in ipairs(redis.call('HKEYS', KEYS[7])) do redis.call('ZREM', KEYS[3], ARGV[2] .. '#' .. episode) end
-redis.call('DEL', KEYS[4], KEYS[5], KEYS[6], KEYS[7])
+for _, episode in ipairs(redis.call('HKEYS', KEYS[8])) do redis.call('ZREM', KEYS[3], ARGV[2] .. '#' .. episode) end
+redis.call('DEL', KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('ZREM', KEYS[4], ARGV[2])
 return 2 - left
 """,
 )

@@ -47,7 +47,8 @@ class _Ready:
 
 
 class ScoringLoop:
-    """Runs until told to stop, then commits what is scored. `to_memory` makes a run's memory of what Redis holds."""
+    """Runs until told to stop, then commits what is scored. `to_memory` makes a run's memory of what Redis holds;
+    `archive` is told of a partition's entries once they are committed."""
 
     def __init__(
         self,
@@ -56,12 +57,14 @@ class ScoringLoop:
         shelf: LoadedMonitors,
         metrics: WorkerMetrics,
         to_memory: ToMemory,
+        archive: Callable[[Holding, Sequence[Entry]], None] | None = None,
     ) -> None:
         self._log = log_
         self._leases = leases
         self._shelf = shelf
         self._metrics = metrics
         self._to_memory = to_memory
+        self._archive = archive
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
         self._committing: asyncio.Task[None] | None = None
@@ -166,6 +169,9 @@ class ScoringLoop:
         for commit, is_written in zip(commits, written, strict=True):
             if is_written:
                 done.add(commit.partition)
+                if self._archive is not None:
+                    holding = ready.holdings[commit.partition]
+                    self._archive(holding, [one for one in ready.entries if one.partition == commit.partition])
             else:
                 log.warning("partition %d belongs to another worker now: nothing was written", commit.partition)
                 self._lose(ready.holdings[commit.partition])
@@ -270,4 +276,6 @@ def to_commit(holding: Holding, ready: _Ready, notes: dict[RunRef, tuple[AlertNo
                 RunCommit(ref, state, run.memory.summary, run.first_position, tuple(run.scores), notes.get(ref, ()))
             )
     parked = tuple(one for one in ready.batch.parked if one.entry.partition == partition)
-    return PartitionCommit(partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked)
+    return PartitionCommit(
+        partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked, entries=len(entries)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from service.app.worker import to_memory
 from service.ports import LiveMonitor
-from service.records import NewStep, RunRef
+from service.records import Appended, NewStep, RunRef, StepGroup
 from service.redis_log.connection import build_client
 from service.redis_log.embedded import EmbeddedRedis, find_server
 from service.redis_log.ingest import RedisStepLog
@@ -73,7 +73,15 @@ class Core:
         """Append steps as given; their positions."""
         names = ids or [""] * len(raw_steps)
         steps = [NewStep(data, name) for data, name in zip(raw_steps, names, strict=True)]
-        return [one.position for one in await self.log.append(self.ref(run_id), steps, "m-fake")]
+        return [one.position for one in await self.append(run_id, steps) if one.position is not None]
+
+    async def append(self, run_id: str, steps: Sequence[NewStep], monitor_id: str = "m-fake") -> list[Appended]:
+        """Append steps of one run; raises the first refusal."""
+        (answers,) = await self.log.append([StepGroup(self.ref(run_id), tuple(steps), monitor_id)])
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Appended)]
 
     async def scores(self, run_id: str, count: int = 1000) -> list[float]:
         """The committed scores of a run, in order."""

@@ -128,7 +128,7 @@ async def test_the_partition_count_is_settled_once(tmp_path: Path) -> None:
         assert await settle_schema(client, 64, insist=False) == 8
         with pytest.raises(SchemaMismatch, match="FOREWARN_PARTITIONS=8"):
             await settle_schema(client, 64, insist=True)
-        await client.hset("forewarn:schema", "version", "2")
-        with pytest.raises(SchemaMismatch, match="key schema 2"):
+        await client.hset("forewarn:schema", "version", "99")
+        with pytest.raises(SchemaMismatch, match="key schema 99"):
             await settle_schema(client, 8, insist=False)
         await client.aclose()

@@ -54,8 +54,9 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 def test_a_step_exactly_at_the_depth_limit_is_taken() -> None:
     body = b'{"x":' * 64 + b"1" + b"}" * 64
     assert parse_steps(body, StepLimits(), envelope=False, idempotency_key=None)
-    with pytest.raises(RawStepRefused, match="64"):
-        parse_steps(b'{"x":' + body + b"}", StepLimits(), envelope=False, idempotency_key=None)
+    (refused,) = parse_steps(b'{"x":' + body + b"}", StepLimits(), envelope=False, idempotency_key=None)
+    assert isinstance(refused, RawStepRefused)
+    assert "64" in str(refused)
 
 
 @pytest.mark.parametrize(

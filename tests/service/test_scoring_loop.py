@@ -266,7 +266,7 @@ async def test_a_run_stays_with_the_monitor_it_began_with(core: Core) -> None:
     await register_monitor(core.client, "m-old", "/somewhere/m-old")
     from service.records import NewStep
 
-    await core.log.append(core.ref("a"), [NewStep(one) for one in data(raw(0, bad=3))], "m-old")
+    await core.append("a", [NewStep(one) for one in data(raw(0, bad=3))], "m-old")
     async with core.working():
         await core.until_scored("a", 1)
     record = await core.reader.read_run(core.ref("a"))
@@ -278,7 +278,7 @@ async def test_a_run_stays_with_the_monitor_it_began_with(core: Core) -> None:
 async def test_steps_of_a_run_whose_monitor_is_gone_are_parked_saying_so(core: Core) -> None:
     from service.records import NewStep
 
-    await core.log.append(core.ref("a"), [NewStep(one) for one in data(raw(0))], "m-unheard-of")
+    await core.append("a", [NewStep(one) for one in data(raw(0))], "m-unheard-of")
     await core.post("b", *data(raw(0)))
     async with core.working():
         await core.until_scored("a", 1)

@@ -7,8 +7,8 @@ import asyncio
 import orjson
 import pytest
 
-from service.errors import NotFound, Overloaded, RunClosed, RunFull
-from service.records import NewStep, RunDescription, RunRef
+from service.errors import IdReused, NotFound, Overloaded, RunClosed, RunFull
+from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import partition_of
 from tests.service.conftest import Core
@@ -41,9 +41,17 @@ async def test_requests_in_flight_share_writes_and_each_gets_its_own_answer(core
 
 async def test_a_known_client_id_is_answered_with_the_position_it_has(core: Core) -> None:
     await core.post("a", step(0), step(1), ids=["x", "y"])
-    answers = await core.log.append(core.ref("a"), [NewStep(step(9), "y"), NewStep(step(2), "z")], "m-fake")
+    answers = await core.append("a", [NewStep(step(1), "y"), NewStep(step(2), "z")])
     assert [(one.position, one.duplicate) for one in answers] == [(1, True), (2, False)]
     assert await in_stream(core, "a") == [step(0), step(1), step(2)]
+
+
+async def test_an_id_given_to_another_step_is_refused_and_the_rest_of_the_request_is_stored(core: Core) -> None:
+    await core.post("a", step(0), ids=["x"])
+    group = StepGroup(core.ref("a"), (NewStep(step(9), "x"), NewStep(step(1), "y")), "m-fake")
+    ((refused, stored),) = await core.log.append([group])
+    assert isinstance(refused, IdReused)
+    assert stored == Appended(1)
 
 
 async def test_an_id_repeated_inside_one_request_is_stored_once(core: Core) -> None:
@@ -53,13 +61,13 @@ async def test_an_id_repeated_inside_one_request_is_stored_once(core: Core) -> N
 
 async def test_the_same_id_in_another_run_is_another_step(core: Core) -> None:
     await core.post("a", step(0), ids=["x"])
-    (answer,) = await core.log.append(core.ref("b"), [NewStep(step(0), "x")], "m-fake")
+    (answer,) = await core.append("b", [NewStep(step(0), "x")])
     assert not answer.duplicate
 
 
 async def test_ids_are_remembered_for_the_last_1024_steps(core: Core) -> None:
     await core.post("a", *[step(n) for n in range(1025)], ids=[f"id-{n}" for n in range(1025)])
-    answers = await core.log.append(core.ref("a"), [NewStep(step(1), "id-1"), NewStep(step(0), "id-0")], "m-fake")
+    answers = await core.append("a", [NewStep(step(1), "id-1"), NewStep(step(0), "id-0")])
     assert [(one.position, one.duplicate) for one in answers] == [(1, True), (1025, False)]
 
 
@@ -79,7 +87,7 @@ async def test_a_closed_run_takes_no_more_steps_and_stores_none_of_the_request(c
 async def test_a_repeat_of_a_stored_step_is_a_duplicate_even_after_the_end(core: Core) -> None:
     await core.post("a", step(0), ids=["x"])
     await core.log.end(core.ref("a"))
-    (answer,) = await core.log.append(core.ref("a"), [NewStep(step(0), "x")], "m-fake")
+    (answer,) = await core.append("a", [NewStep(step(0), "x")])
     assert answer.duplicate
 
 
@@ -99,18 +107,18 @@ async def test_a_run_that_never_began_cannot_end(core: Core) -> None:
 
 
 async def test_a_run_holds_no_more_steps_than_it_may(core: Core) -> None:
-    log = RedisStepLog(core.client, core.keys, AppendLimits(max_steps_per_run=3))
-    await log.append(core.ref("a"), [NewStep(step(0)), NewStep(step(1))], "m-fake")
+    core.log = RedisStepLog(core.client, core.keys, AppendLimits(max_steps_per_run=3))
+    await core.append("a", [NewStep(step(0)), NewStep(step(1))])
     with pytest.raises(RunFull):
-        await log.append(core.ref("a"), [NewStep(step(2)), NewStep(step(3))], "m-fake")
+        await core.append("a", [NewStep(step(2)), NewStep(step(3))])
     assert len(await in_stream(core, "a")) == 2
 
 
 async def test_a_full_backlog_refuses_steps_and_stores_none(core: Core) -> None:
-    log = RedisStepLog(core.client, core.keys, AppendLimits(max_backlog=2))
-    await log.append(core.ref("a"), [NewStep(step(0)), NewStep(step(1))], "m-fake")
+    core.log = RedisStepLog(core.client, core.keys, AppendLimits(max_backlog=2))
+    await core.append("a", [NewStep(step(0)), NewStep(step(1))])
     with pytest.raises(Overloaded):
-        await log.append(core.ref("a"), [NewStep(step(2))], "m-fake")
+        await core.append("a", [NewStep(step(2))])
     assert len(await in_stream(core, "a")) == 2
 
 

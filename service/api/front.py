@@ -1,0 +1,122 @@
+"""What stands before every route: which hosts are answered, who may ask, headers that make browsers careful, and the
+short way for steps. One layer of plain ASGI, since every layer is paid for by every step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import problem, to_problem
+from service.api.step_route import StepEndpoint
+from service.core.ingest import Authenticator
+from service.errors import Unauthenticated
+
+log = logging.getLogger(__name__)
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_RUNS, _STEPS, _LINES = "/v1/runs/", "/steps", "/v1/steps"
+
+
+class Front:
+    """Guards every request, answers those with steps, and hands the others on.
+
+    `allowed_hosts`: without an API key only requests addressed to this machine by name are answered, since a page in a
+    browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
+    None answers all. With a key, everything under /v1 needs it.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        steps: StepEndpoint,
+        allowed_hosts: Collection[str] | None = None,
+    ) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._steps = steps
+        self._allowed = None if allowed_hosts is None else frozenset(allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._misdirected(scope) if self._allowed is not None else None
+        path: str = scope["path"]
+        if refusal is None and path.startswith("/v1"):
+            refusal = self._unauthenticated(scope)
+        if refusal is not None:
+            await refusal(scope, receive, with_headers(send))
+        elif scope["method"] == "POST" and (
+            path == _LINES or (path.startswith(_RUNS) and path.endswith(_STEPS) and path.count("/") == 4)
+        ):
+            await self._take_steps(scope, receive, send, path)
+        else:
+            await self._app(scope, receive, with_headers(send))
+
+    async def _take_steps(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        run_id = None if path == _LINES else path[len(_RUNS) : -len(_STEPS)]
+        try:
+            answer = await self._steps.answer(scope, receive, run_id)
+        except ClientDisconnect:
+            return
+        except Exception:
+            log.exception("a defect in POST %s", path)
+            answer = problem(500, "internal", "A defect of the service", "the service's log says more")
+        headers = [*answer.raw_headers, *_HEADERS]
+        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _misdirected(self, scope: Scope) -> Response | None:
+        assert self._allowed is not None
+        host = _header(scope, b"host")
+        name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+        if name.lower() in self._allowed:
+            return None
+        allowed = ", ".join(sorted(self._allowed))
+        detail = f"without an API key only requests to {allowed} are answered, not to {name!r}"
+        return problem(421, "misdirected", "Not this host", detail)
+
+    def _unauthenticated(self, scope: Scope) -> Response | None:
+        try:
+            principal = self._authenticator.authenticate(_header(scope, b"authorization") or None)
+        except Unauthenticated as error:
+            return to_problem(error)
+        scope.setdefault("state", {})["project"] = principal.project
+        return None
+
+
+def with_headers(send: Send) -> Send:
+    """A `send` that adds the headers which the answer has not set itself."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers: list[tuple[bytes, bytes]] = list(message["headers"])
+            there = {name.lower() for name, _ in headers}
+            message = {**message, "headers": headers + [one for one in _HEADERS if one[0] not in there]}
+        await send(message)
+
+    return sending
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    headers: list[tuple[bytes, Any]] = scope["headers"]
+    for name, value in headers:
+        if name == wanted:
+            text: str = value.decode("latin-1")
+            return text
+    return ""
