@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 DEFAULT_PROJECT = "default"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RunRef:
-    """A run's identity everywhere: (project, run_id)."""
+class RunRef(NamedTuple):
+    """A run's identity everywhere: (project, run_id). A tuple, since it is looked up some ten times a step."""
 
     project: str
     run_id: str
@@ -125,18 +125,51 @@ class RunSummary:
     parked: int = 0
     scored_ms: int = 0
 
-    def to_json(self) -> bytes:
-        """The summary as stored, with its format version."""
-        return orjson.dumps({"v": 1, **asdict(self)})
+    def to_bytes(self) -> bytes:
+        """The summary as stored, with its format version. `steps` is what scripts read of it: bytes 1 to 4."""
+        return SUMMARY_LAYOUT.pack(
+            SUMMARY_VERSION,
+            self.steps,
+            self.turn,
+            self.alerts,
+            self.unknown,
+            self.parked,
+            self.warning,
+            self.scored_ms,
+            self.risk,
+            self.failure_probability,
+            self.score,
+            self.max_risk,
+            self.max_failure_probability,
+            math.nan if self.max_score is None else self.max_score,
+        )
 
     @staticmethod
-    def from_json(raw_summary: bytes | None) -> RunSummary:
+    def from_bytes(raw_summary: bytes | None) -> RunSummary:
         """The summary as it was stored; that of a run without scores for None."""
         if not raw_summary:
             return RunSummary()
-        values = orjson.loads(raw_summary)
-        values.pop("v", None)
-        return RunSummary(**values)
+        _, steps, turn, alerts, unknown, parked, warning, scored_ms, *scores = SUMMARY_LAYOUT.unpack(raw_summary)
+        risk, failure, score, max_risk, max_failure, max_score = scores
+        return RunSummary(
+            steps=steps,
+            turn=turn,
+            risk=risk,
+            failure_probability=failure,
+            score=score,
+            max_risk=max_risk,
+            max_failure_probability=max_failure,
+            max_score=None if math.isnan(max_score) else max_score,
+            warning=bool(warning),
+            alerts=alerts,
+            unknown=unknown,
+            parked=parked,
+            scored_ms=scored_ms,
+        )
+
+
+SUMMARY_VERSION = 2
+SUMMARY_LAYOUT = struct.Struct("<BIIIIIBQdddddd")
 
 
 @dataclass(frozen=True, slots=True)

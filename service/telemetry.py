@@ -8,6 +8,7 @@ files there, and whoever is asked for /metrics reads them all.
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -47,6 +48,20 @@ class IngestMetrics:
         )
 
 
+class BatchHistogram(Histogram):
+    """A histogram that takes many values at once: one by one they would cost 2 µs each, in a process of several."""
+
+    def observe_many(self, values: Sequence[float]) -> None:
+        """Count each value. Of a labelled child."""
+        counts: dict[int, int] = {}
+        for value in values:
+            bucket = bisect_left(self._upper_bounds, value)
+            counts[bucket] = counts.get(bucket, 0) + 1
+        self._sum.inc(sum(values))
+        for bucket, count in counts.items():
+            self._buckets[bucket].inc(count)
+
+
 class WorkerMetrics:
     """Instruments of a worker process."""
 
@@ -73,7 +88,7 @@ class WorkerMetrics:
             registry=registry,
         )
         self.batch_steps = Histogram("forewarn_batch_steps", "Steps of one batch.", buckets=_SIZES, registry=registry)
-        self.event_to_score_seconds = Histogram(
+        self.event_to_score_seconds = BatchHistogram(
             "forewarn_event_to_score_seconds",
             "Time from a step's arrival at the API to its committed score.",
             ["device"],

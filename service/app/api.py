@@ -22,7 +22,7 @@ from service.api.application import create_app
 from service.api.deps import ApiDeps, project_of
 from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
-from service.app.starting import settle_when_up
+from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import Authenticator, build_pipeline
 from service.core.raw_steps import StepLimits
@@ -70,6 +70,7 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
                 backlog=2048,
             )
         )
+        keep_what_is_loaded()
         meanwhile = [asyncio.create_task(_stop_server(server, stop)), asyncio.create_task(pressure.run(stop))]
         try:
             await server.serve()

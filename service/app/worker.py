@@ -16,7 +16,7 @@ from monitors.errors import RunStateError
 from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
-from service.app.starting import settle_when_up
+from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.archive.files import FileArchive
 from service.core.scoring import RunMemory
 from service.errors import TransientError
@@ -63,6 +63,7 @@ async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop
             shelf.put(monitor, active=True)
             await register_monitor(client, monitor.monitor_id, str(settings.bundle.absolute()))
             log.info("monitor %s from %s on %s", monitor.monitor_id, settings.bundle, monitor.device)
+        keep_what_is_loaded()
         await _work(settings, client, partitions, shelf, stop)
     finally:
         await client.aclose()

@@ -64,6 +64,7 @@ class _Request:
 @dataclass(slots=True)
 class _Waiting:
     group: StepGroup
+    received_us: int
     size: int
     request: _Request
     index: int
@@ -98,9 +99,10 @@ class RedisStepLog:
         if self._waiting_bytes + size > WAITING_BYTES:
             raise Overloaded("more steps wait to be stored than this process holds: nothing of this request was stored")
         request = _Request([None] * len(groups), len(groups), asyncio.get_running_loop().create_future())
+        received_us = time.time_ns() // 1000
         for index, group in enumerate(groups):
             own = size if len(groups) == 1 else sum([len(step.data) for step in group.steps])
-            self._waiting.append(_Waiting(group, own, request, index))
+            self._waiting.append(_Waiting(group, received_us, own, request, index))
         self._waiting_bytes += size
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="group commit")
@@ -168,18 +170,17 @@ class RedisStepLog:
         by_partition: dict[int, list[_Waiting]] = {}
         for waiting in batch:
             by_partition.setdefault(self._keys.partition_of(waiting.group.ref), []).append(waiting)
-        now_us = time.time_ns() // 1000
-        calls = [self._call(partition, together, now_us) for partition, together in by_partition.items()]
+        calls = [self._call(partition, together) for partition, together in by_partition.items()]
         for together, answers in zip(by_partition.values(), await run_scripts(self._client, calls), strict=True):
             for index, waiting in enumerate(together):
                 answer = answers if isinstance(answers, Exception) else answers[index]
                 waiting.answer(self._read(waiting.group, answer))
 
-    def _call(self, partition: int, together: list[_Waiting], now_us: int) -> Call:
+    def _call(self, partition: int, together: list[_Waiting]) -> Call:
         keys = self._keys[partition]
         names = [keys.steps, keys.runs, keys.counts, keys.live, keys.early]
         arguments: list[Argument] = [
-            now_us,
+            now_ms(),
             self._limits.max_steps_per_run,
             self._limits.max_backlog,
             self._live_runs,
@@ -190,7 +191,7 @@ class RedisStepLog:
         for waiting in together:
             group = waiting.group
             names += (keys.run(group.ref), keys.ids(group.ref), keys.run_early(group.ref))
-            arguments += (group.ref.name, group.monitor_id, len(group.steps))
+            arguments += (group.ref.name, group.monitor_id, waiting.received_us, len(group.steps))
             for step in group.steps:
                 arguments += (to_mark(step), "" if step.seq is None else step.seq, step.data)
         return Call(scripts.APPEND, names, arguments)

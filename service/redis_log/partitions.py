@@ -91,7 +91,9 @@ class RedisPartitionLog:
         """See `ports.PartitionLog.load`."""
         rows = await self._fields(refs, "monitor", "state", "summary", "group")
         return [
-            RunProgress((row[0] or b"").decode(), row[1] or b"", RunSummary.from_json(row[2]), (row[3] or b"").decode())
+            RunProgress(
+                (row[0] or b"").decode(), row[1] or b"", RunSummary.from_bytes(row[2]), (row[3] or b"").decode()
+            )
             for row in rows
         ]
 
@@ -202,7 +204,7 @@ class RedisPartitionLog:
         arguments.append(len(commit.runs))
         for run, scores in zip(commit.runs, packed, strict=True):
             names += (keys.run(run.ref), keys.scores(run.ref), keys.run_alerts(run.ref))
-            arguments += (run.state, run.summary.to_json(), run.first_position * SCORE_BYTES, scores, len(run.alerts))
+            arguments += (run.state, run.summary.to_bytes(), run.first_position * SCORE_BYTES, scores, len(run.alerts))
             for alert in run.alerts:
                 arguments += (f"{run.ref.name}#{alert.episode}", alert.episode, alert.created_ms, alert.body)
         return Call(scripts.COMMIT, names, arguments)

@@ -174,7 +174,7 @@ def to_record(ref: RunRef, row: Sequence[bytes | None]) -> RunRecord | None:
         task=(values["task"] or b"").decode(),
         tags=orjson.loads(values["tags"] or b"{}"),
         monitor_id=(values["monitor"] or b"").decode(),
-        summary=RunSummary.from_json(values["summary"]),
+        summary=RunSummary.from_bytes(values["summary"]),
     )
 
 

@@ -84,21 +84,20 @@ APPEND = Script(
     _STREAM
     + """
 -- KEYS: steps, runs, counts, live, early, then (run, ids, run's early) for each group.
--- ARGV: now (us), steps per run, backlog, live runs, id window, seq window, groups, then for each group: run name,
--- monitor, count, then (id, seq, data) each; id is "" or 12 bytes of digest and 4 of the step's CRC-32, seq "" or a
--- number.
+-- ARGV: now (ms), steps per run, backlog, live runs, id window, seq window, groups, then for each group: run name,
+-- monitor, received (us), count, then (id, seq, data) each; id is "" or 12 bytes of digest and 4 of the step's CRC-32,
+-- seq "" or a number.
 -- Returns for each group {code, answer to each step ...}, or {code} where none of it was stored.
 -- A run's first steps settle whose threshold it has: the agent named by then, whoever is named later.
-local now, most, backlog, crowd = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local now_ms, most, backlog, crowd = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local window, reach = tonumber(ARGV[5]), tonumber(ARGV[6])
-local now_ms = math.floor(tonumber(now) / 1000)
 local counts = redis.call('HMGET', KEYS[3], 'appended', 'scored')
 local length = tonumber(counts[1] or '0') - tonumber(counts[2] or '0')
 local appended, answers, a = 0, {}, 8
 for g = 1, tonumber(ARGV[7]) do
   local run, ids, early = KEYS[3 + 3 * g], KEYS[4 + 3 * g], KEYS[5 + 3 * g]
-  local name, monitor, count = ARGV[a], ARGV[a + 1], tonumber(ARGV[a + 2])
-  local first = a + 3
+  local name, monitor, now, count = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+  local first = a + 4
   a = first + 3 * count
   local known = redis.call('HMGET', run, 'next', 'ended_ms', 'agent', 'seq', 'expired')
   local next, expected = tonumber(known[1] or '0'), tonumber(known[4] or '0')
@@ -403,7 +402,7 @@ local run = redis.call('HMGET', KEYS[5], 'updated_ms', 'next', 'summary')
 local left = redis.call('EXISTS', KEYS[5])
 if left == 1 then
   if tonumber(run[1] or '0') >= tonumber(ARGV[3]) then return 0 end
-  local scored = run[3] and cjson.decode(run[3]).steps or 0
+  local scored = run[3] and struct.unpack('<I4', string.sub(run[3], 2)) or 0
   if scored < tonumber(run[2] or '0') then return 0 end
 end
 for _, episode in ipairs(redis.call('HKEYS', KEYS[8])) do redis.call('ZREM', KEYS[3], ARGV[2] .. '#' .. episode) end
