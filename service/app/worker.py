@@ -112,6 +112,8 @@ async def _work(
         await keeping
     with contextlib.suppress(TransientError):
         await leases.release_all()
+    if archive is not None:
+        archive.close()
     log.info("drained: every scored step is committed, every lease released")
 
 

@@ -144,9 +144,9 @@ def _lines(segment: Path) -> Iterator[bytes]:
             try:
                 chunk = reader.read(2**20)
             except zstandard.ZstdError:
-                return  # the frame that a killed process left unfinished
+                return  # a frame that is damaged
             if not chunk:
-                return
+                return  # what a killed process left unfinished, of a frame or of a line, is not a step
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
 

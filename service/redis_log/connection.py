@@ -69,7 +69,7 @@ def redis_errors() -> Iterator[None]:
     """Turns failures of Redis into LogUnavailable (nobody answers) or Overloaded (its memory is full)."""
     try:
         yield
-    except (OutOfMemoryError, ExecAbortError) as error:
+    except OutOfMemoryError as error:
         raise Overloaded("Redis has reached its maxmemory: nothing was stored", retry_after_s=5) from error
     except _AWAY as error:
         raise LogUnavailable(f"Redis does not answer ({type(error).__name__}: {error})") from error
@@ -126,7 +126,15 @@ async def _evaluate(client: Redis, call: Call) -> Any:
 
 
 async def _pipelined(client: Redis, calls: Sequence[Call]) -> list[Any]:
-    async with client.pipeline(transaction=True) as pipeline:
+    try:
+        return await _send(client, calls, transaction=True)
+    except (OutOfMemoryError, ExecAbortError):
+        # A full Redis queues nothing, whatever it is, and nothing was run: each script is asked for itself.
+        return await _send(client, calls, transaction=False)
+
+
+async def _send(client: Redis, calls: Sequence[Call], *, transaction: bool) -> list[Any]:
+    async with client.pipeline(transaction=transaction) as pipeline:
         for call in calls:
             pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
         return await pipeline.execute(raise_on_error=False)

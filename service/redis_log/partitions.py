@@ -162,12 +162,9 @@ class RedisPartitionLog:
 
     async def report(self, report: WorkerReport) -> list[WorkerReport]:
         """See `ports.PartitionLog.report`."""
+        rows = await run_script(self._client, Call(scripts.REPORT, [WORKERS], [report.worker, report.to_json()]))
+        reports = [WorkerReport.from_json(row) for row in rows[1::2]]
         with redis_errors():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                pipeline.hset(WORKERS, report.worker, report.to_json())
-                pipeline.hgetall(WORKERS)
-                _, rows = await pipeline.execute()
-            reports = [WorkerReport.from_json(row) for row in cast(dict[bytes, bytes], rows).values()]
             gone = [known.worker for known in reports if known.seen_ms < report.seen_ms - FORGOTTEN_MS]
             if gone:
                 await self._client.hdel(WORKERS, *gone)

@@ -300,6 +300,16 @@ return {fence, cursor[1] or '0-0', attempts, cursor[2] or '', tonumber(cursor[3]
 """,
 )
 
+REPORT = Script(
+    "report",
+    _EVEN_WHEN_FULL
+    + """
+-- KEYS: workers.  ARGV: worker, report.  Returns all workers' reports: name, report, name, report ...
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGETALL', KEYS[1])
+""",
+)
+
 RENEW = Script(
     "renew",
     _EVEN_WHEN_FULL

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from service.app.worker import to_memory
-from service.ports import LiveMonitor
+from service.ports import LiveMonitor, StepArchive
 from service.records import Appended, NewStep, RunRef, StepGroup
 from service.redis_log.connection import build_client
 from service.redis_log.embedded import EmbeddedRedis, find_server
@@ -25,6 +25,7 @@ from service.redis_log.partitions import RedisPartitionLog
 from service.redis_log.runs import RedisRunReader
 from service.redis_log.schema import find_monitor
 from service.telemetry import WorkerMetrics
+from service.worker.archiving import Archiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors
@@ -65,6 +66,8 @@ class Core:
     log: RedisStepLog
     partitions: RedisPartitionLog
     reader: RedisRunReader
+    archived: bool = False
+    """Whether what is scored stays in the log until an archiver trims it."""
 
     def ref(self, run_id: str) -> RunRef:
         return RunRef("default", run_id)
@@ -104,9 +107,11 @@ class Core:
         lease_ms: int = LEASE_MS,
         log: Callable[[RedisPartitionLog], Any] = lambda plain: plain,
         crash: bool = False,
+        archive: StepArchive | None = None,
     ) -> AsyncIterator[LeaseKeeper]:
-        """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`."""
-        partition_log = log(RedisPartitionLog(self.client, self.keys, lease_ms))
+        """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`.
+        Steps stay in the log unless it archives, or `archived` says that another does."""
+        partition_log = log(RedisPartitionLog(self.client, self.keys, lease_ms, archived=self.archived))
 
         async def folder(monitor_id: str) -> str | None:
             return await find_monitor(self.client, monitor_id)
@@ -115,14 +120,23 @@ class Core:
         shelf.put(monitor or FakeMonitor(), active=True)
         leases = LeaseKeeper(partition_log, owner, self.keys.count, lease_ms, lambda: (shelf.ids, "cpu"))
         metrics = WorkerMetrics(CollectorRegistry())
-        loop = ScoringLoop(partition_log, leases, shelf, metrics, lambda progress: to_memory(progress, shelf))
-        stop = asyncio.Event()
+        archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
+        loop = ScoringLoop(
+            partition_log,
+            leases,
+            shelf,
+            metrics,
+            lambda progress: to_memory(progress, shelf),
+            None if archiver is None else archiver.scored,
+        )
+        stop, scored = asyncio.Event(), asyncio.Event()
         keeping, scoring = asyncio.create_task(leases.run(stop)), asyncio.create_task(loop.run(stop))
+        archiving = asyncio.create_task(archiver.run(scored)) if archiver else None
         try:
             yield leases
         finally:
             if crash:
-                pending = {keeping, scoring}
+                pending = {keeping, scoring} | ({archiving} if archiving else set())
                 while pending:
                     # Again and again: Python 3.11 may lose a cancellation that meets the end of a write
                     # (asyncio.wait_for).
@@ -132,7 +146,9 @@ class Core:
             else:
                 stop.set()
                 leases.nudge()
-                await asyncio.gather(keeping, scoring)
+                await scoring
+                scored.set()
+                await asyncio.gather(keeping, *([archiving] if archiving else []))
                 with contextlib.suppress(Exception):
                     await leases.release_all()
 
@@ -140,9 +156,8 @@ class Core:
 Working = Callable[..., AbstractAsyncContextManager[LeaseKeeper]]
 
 
-@pytest.fixture
-async def core(client: Redis) -> Core:
-    """The log over an empty Redis."""
+def build_core(client: Redis) -> Core:
+    """The log's parts over a client."""
     keys = KeySpace(PARTITIONS)
     return Core(
         client,
@@ -151,6 +166,12 @@ async def core(client: Redis) -> Core:
         RedisPartitionLog(client, keys, LEASE_MS),
         RedisRunReader(client, keys),
     )
+
+
+@pytest.fixture
+async def core(client: Redis) -> Core:
+    """The log over an empty Redis."""
+    return build_core(client)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import orjson
@@ -154,6 +155,81 @@ class TestSteps:
         assert (await api.http.post(f"/v1/runs/r1/{closing}", json={"success": True})).status_code == 200
         problem = check_problem(await api.http.post("/v1/runs/r1/steps", json={"n": 1}), 409, "run-closed")
         assert "r1" in problem["detail"]
+
+
+def lines(*items: dict[str, Any]) -> bytes:
+    return b"".join(orjson.dumps(item) + b"\n" for item in items)
+
+
+class TestLines:
+    headers: ClassVar = {"Content-Type": "application/x-ndjson"}
+
+    async def post(self, api: Api, body: bytes, **headers: str) -> httpx.Response:
+        return await api.http.post("/v1/steps", content=body, headers={**self.headers, **headers})
+
+    async def test_each_line_goes_to_its_own_run_in_the_order_given(self, api: Api) -> None:
+        body = lines(
+            {"run_id": "a", "step": {"n": 0}}, {"run_id": "b", "step": "text"}, {"run_id": "a", "step": {"n": 1}}
+        )
+        answer = await self.post(api, body)
+        assert answer.status_code == 202
+        assert answer.json() == {
+            "accepted": 3,
+            "duplicates": 0,
+            "rejected": [],
+            "steps": [{"position": 0}, {"position": 0}, {"position": 1}],
+        }
+
+    async def test_every_line_is_answered_for_itself(self, api: Api) -> None:
+        await api.http.post("/v1/runs/over/steps", json={"a": 1})
+        await api.http.post("/v1/runs/over/end")
+        await self.post(api, lines({"run_id": "a", "step": {"n": 0}, "id": "x"}))
+        body = (
+            lines({"run_id": "a", "step": {"n": 0}, "id": "x"}, {"run_id": "over", "step": {}})
+            + b"{not json\n\n"
+            + lines({"run_id": "-", "step": {}}, {"run_id": "b", "step": 7}, {"step": {}})
+            + lines({"run_id": "b", "step": {}, "seq": 1})
+        )
+        told = (await self.post(api, body)).json()
+        assert (told["accepted"], told["duplicates"]) == (1, 1)
+        assert told["steps"][0] == {"position": 0, "duplicate": True}
+        assert told["steps"][6] == {"position": None, "early": True}
+        assert [(one["index"], one["status"], one["type"].rpartition(":")[2]) for one in told["rejected"]] == [
+            (1, 409, "run-closed"),
+            (2, 400, "step-refused"),
+            (3, 400, "name-refused"),
+            (4, 400, "step-refused"),
+            (5, 400, "step-refused"),
+        ]
+
+    async def test_where_nothing_was_taken_the_answer_is_a_problem_with_every_reason(self, api: Api) -> None:
+        answer = await self.post(api, lines({"run_id": "a", "step": 1}, {"run_id": "a", "step": 2}))
+        problem = check_problem(answer, 400, "step-refused")
+        assert [one["pointer"] for one in problem["rejected"]] == ["/0/step", "/1/step"]
+
+    async def test_gzip_is_unpacked_and_bounded_by_what_it_unpacks_to(self, api: Api) -> None:
+        body = lines({"run_id": "a", "step": {"text": "x" * 100}})
+        assert (await self.post(api, gzip.compress(body), **{"Content-Encoding": "gzip"})).json()["accepted"] == 1
+        bomb = await self.post(api, gzip.compress(b" " * 10_000_000), **{"Content-Encoding": "gzip"})
+        check_problem(bomb, 413, "body-too-large")
+        for broken in (b"no gzip", gzip.compress(body)[:-9]):
+            check_problem(await self.post(api, broken, **{"Content-Encoding": "gzip"}), 400, "step-refused")
+
+    async def test_waiting_answers_with_the_scores_of_every_run(self, api: Api) -> None:
+        async with api.working():
+            body = lines(
+                {"run_id": "a", "step": {"n": 0}}, {"run_id": "b", "step": {"n": 1}}, {"run_id": "b", "step": 5}
+            )
+            answer = await api.http.post("/v1/steps?wait=score", content=body, headers=self.headers)
+        assert answer.status_code == 200
+        assert [step.get("scored") for step in answer.json()["steps"]] == [True, True, None]
+
+    async def test_another_kind_of_body_is_refused_by_name(self, api: Api) -> None:
+        answer = await api.http.post("/v1/steps", json={"run_id": "a", "step": {}})
+        assert "x-ndjson" in check_problem(answer, 415, "unsupported-media-type")["detail"]
+
+    async def test_an_empty_body_is_refused_saying_what_to_send(self, api: Api) -> None:
+        assert "run_id" in check_problem(await self.post(api, b"\n \n"), 400, "step-refused")["detail"]
 
 
 class TestRefusals:
