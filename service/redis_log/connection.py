@@ -29,6 +29,7 @@ from redis.exceptions import (
 )
 
 from service.errors import LogUnavailable, Overloaded
+from service.redis_log.packing import packed
 from service.redis_log.scripts import Call
 
 _AWAY = (
@@ -61,6 +62,8 @@ def build_client(url: str, *, connections: int = 64) -> Redis:
         health_check_interval=0,
         retry=Retry(NoBackoff(), 0),
     )
+    pool = client.connection_pool
+    pool.connection_class = packed(pool.connection_class)
     return client
 
 
