@@ -143,9 +143,8 @@ class RedisStepLog:
             raise NotFound(f"there is no run {ref.run_id}")
 
     async def _write_all(self) -> None:
-        # One turn of the loop, so that requests which arrived together go together.
-        await asyncio.sleep(0)
         while self._waiting:
+            await asyncio.sleep(self._pressure.pause_s())
             batch = self._take()
             try:
                 await self._write(batch)
@@ -171,7 +170,11 @@ class RedisStepLog:
         for waiting in batch:
             by_partition.setdefault(self._keys.partition_of(waiting.group.ref), []).append(waiting)
         calls = [self._call(partition, together) for partition, together in by_partition.items()]
-        for together, answers in zip(by_partition.values(), await run_scripts(self._client, calls), strict=True):
+        for (partition, together), answers in zip(
+            by_partition.items(), await run_scripts(self._client, calls), strict=True
+        ):
+            if not isinstance(answers, Exception):
+                self._pressure.see(partition, answers[-1])
             for index, waiting in enumerate(together):
                 answer = answers if isinstance(answers, Exception) else answers[index]
                 waiting.answer(self._read(waiting.group, answer))

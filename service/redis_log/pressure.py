@@ -24,6 +24,10 @@ SAMPLE_EVERY_S = 1.0
 # From this share of `maxmemory` on no step is taken any more: what is left is for scoring what is there.
 FULL_SHARE = 0.8
 LONGEST_RETRY_S = 60
+# Writes wait a little while more than a second's scoring is to be done, and more than this: senders who wait for their
+# answers then go as fast as steps are scored, rather than as steps are stored.
+UNPACED_STEPS = 4096
+LONGEST_PAUSE_S = 0.2
 
 
 class Pressure:
@@ -35,8 +39,8 @@ class Pressure:
         self._clock = clock
         self._scored: int | None = None
         self._sampled_s = 0.0
-        self.backlog: list[int] = []
-        """Steps that wait to be scored, by partition."""
+        self.backlog = [0] * keys.count
+        """Steps that wait to be scored, by partition, as far as this process knows."""
         self.rate = 0.0
         """Steps scored a second, smoothed over the last samples."""
         self.used_bytes = 0
@@ -66,6 +70,17 @@ class Pressure:
         self._scored, self._sampled_s = scored, now_s
         self.backlog = [max(0, appended - done) for appended, done in counts]
         self.used_bytes, self.most_bytes = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+
+    def see(self, partition: int, backlog: int) -> None:
+        """Note what Redis said of a partition's backlog meanwhile."""
+        self.backlog[partition] = backlog
+
+    def pause_s(self) -> float:
+        """How long the next write should wait; 0 unless steps come faster than they are scored."""
+        excess = sum(self.backlog) - max(UNPACED_STEPS, self.rate)
+        if excess <= 0 or self.rate <= 0:
+            return 0.0
+        return min(LONGEST_PAUSE_S, excess / self.rate)
 
     def check(self) -> None:
         """Raises Overloaded while Redis is too full to take steps."""

@@ -87,7 +87,8 @@ APPEND = Script(
 -- ARGV: now (ms), steps per run, backlog, live runs, id window, seq window, groups, then for each group: run name,
 -- monitor, received (us), count, then (id, seq, data) each; id is "" or 12 bytes of digest and 4 of the step's CRC-32,
 -- seq "" or a number.
--- Returns for each group {code, answer to each step ...}, or {code} where none of it was stored.
+-- Returns for each group {code, answer to each step ...}, or {code} where none of it was stored; at last how many steps
+-- of the partition wait to be scored.
 -- A run's first steps settle whose threshold it has: the agent named by then, whoever is named later.
 local now_ms, most, backlog, crowd = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local window, reach = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -190,6 +191,7 @@ for g = 1, tonumber(ARGV[7]) do
   answers[g] = answer
 end
 if appended > 0 then redis.call('HINCRBY', KEYS[3], 'appended', appended) end
+answers[#answers + 1] = length
 return answers
 """,
 )

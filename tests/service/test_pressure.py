@@ -99,3 +99,22 @@ async def test_a_run_without_steps_for_long_expires_and_another_step_brings_it_b
     assert back is not None
     assert not back.expired
     assert await core.client.zcard(core.keys.of_run(core.ref("idle")).live) == 1
+
+
+async def test_writes_wait_while_more_comes_than_is_scored(core: Core) -> None:
+    pressure = Pressure(core.client, core.keys)
+    assert pressure.pause_s() == 0
+    pressure.rate = 1000
+    pressure.see(0, 4096)
+    assert pressure.pause_s() == 0
+    pressure.see(1, 100)
+    assert pressure.pause_s() == pytest.approx(0.1)
+    pressure.see(1, 10**6)
+    assert pressure.pause_s() == pytest.approx(0.2)
+
+
+async def test_the_log_tells_how_much_waits(core: Core) -> None:
+    pressure = Pressure(core.client, core.keys)
+    core.log = RedisStepLog(core.client, core.keys, pressure=pressure)
+    await core.post("a", *[step(n) for n in range(7)])
+    assert sum(pressure.backlog) == 7
