@@ -60,8 +60,7 @@ class Appended:
     duplicate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreRecord:
+class ScoreRecord(NamedTuple):
     """What is kept of one scored step: 32 bytes. Risks and probabilities are float32, 0 safe … 1 failing; `score`
     higher is worse."""
 
@@ -193,8 +192,7 @@ class RunRecord:
     summary: RunSummary = field(default_factory=RunSummary)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One accepted step as it waits in its partition's stream. `received_us` is the API's clock, microseconds since
     1970."""
 

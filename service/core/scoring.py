@@ -139,18 +139,18 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
         coverage.add(verdict.view, verdict.case, verdict.known, verdict.truncated)
         run = batch.runs[entry.ref]
         summary = next_summary(run.memory.summary, entry.position, verdict, now_ms)
-        run.memory = replace(run.memory, monitor_id=monitor.monitor_id, state=state, summary=summary, fault="")
+        run.memory = RunMemory(monitor.monitor_id, state, summary, "", run.memory.group)
         run.scores.append(
             ScoreRecord(
-                turn=verdict.turn,
-                risk=verdict.risk,
-                failure_probability=verdict.failure_probability,
-                score=verdict.score,
-                symbol=verdict.symbol,
-                received_ms=entry.received_us // 1000,
-                warning=verdict.state == "warning",
-                alert=verdict.alert is not None,
-                known=verdict.known,
+                verdict.turn,
+                verdict.risk,
+                verdict.failure_probability,
+                verdict.score,
+                verdict.symbol,
+                entry.received_us // 1000,
+                verdict.state == "warning",
+                verdict.alert is not None,
+                verdict.known,
             )
         )
         if verdict.alert is not None:

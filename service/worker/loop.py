@@ -39,10 +39,10 @@ ToMemory = Callable[[RunProgress], RunMemory]
 
 @dataclass(slots=True)
 class _Ready:
-    """A scored batch on its way to Redis."""
+    """A scored batch on its way to Redis: partitions' entries, in order, and what they came to."""
 
     holdings: dict[int, Holding]
-    entries: list[Entry]
+    entries: dict[int, list[Entry]]
     batch: ScoredBatch
 
 
@@ -120,13 +120,12 @@ class ScoringLoop:
         batch = await asyncio.get_running_loop().run_in_executor(
             self._thread, score_batch, entries, memories, self._shelf.find, time.time_ns() // 1_000_000
         )
-        touched = {entry.partition: holdings[entry.partition] for entry in entries}
-        for entry in entries:
-            holdings[entry.partition].read_cursor = entry.entry_id
-        partition_of = {entry.ref: entry.partition for entry in entries}
-        for ref, run in batch.runs.items():
-            holdings[partition_of[ref]].remember({ref: run.memory})
-        return _Ready(touched, entries, batch)
+        together = by_partition(entries)
+        for partition, own in together.items():
+            holding = holdings[partition]
+            holding.read_cursor = own[-1].entry_id
+            holding.remember({entry.ref: batch.runs[entry.ref].memory for entry in own if entry.ref in batch.runs})
+        return _Ready({partition: holdings[partition] for partition in together}, together, batch)
 
     async def _recall(self, holdings: dict[int, Holding], entries: Sequence[Entry]) -> dict[RunRef, RunMemory]:
         memories: dict[RunRef, RunMemory] = {}
@@ -170,8 +169,7 @@ class ScoringLoop:
             if is_written:
                 done.add(commit.partition)
                 if self._archive is not None:
-                    holding = ready.holdings[commit.partition]
-                    self._archive(holding, [one for one in ready.entries if one.partition == commit.partition])
+                    self._archive(ready.holdings[commit.partition], ready.entries[commit.partition])
             else:
                 log.warning("partition %d belongs to another worker now: nothing was written", commit.partition)
                 self._lose(ready.holdings[commit.partition])
@@ -193,9 +191,9 @@ class ScoringLoop:
         now_us = time.time_ns() // 1000
         metrics, device = self._metrics, self._shelf.device
         metrics.event_to_score_seconds.labels(device).observe_many(
-            [(now_us - entry.received_us) / 1e6 for entry in ready.entries if entry.partition in done]
+            [(now_us - entry.received_us) / 1e6 for partition in done for entry in ready.entries[partition]]
         )
-        metrics.batch_steps.observe(len(ready.entries))
+        metrics.batch_steps.observe(sum([len(own) for own in ready.entries.values()]))
         for (monitor_id, where, known), steps in ready.batch.known.items():
             metrics.scored.labels(monitor_id, where, "yes" if known else "no").inc(steps)
         for monitor_id, coverage in ready.batch.coverage.items():
@@ -238,7 +236,8 @@ class ScoringLoop:
         park(run, entry, time.time_ns() // 1_000_000)
         holding.read_cursor = entry.entry_id
         holding.remember({entry.ref: run.memory})
-        return _Ready({entry.partition: holding}, [entry], ScoredBatch({entry.ref: run}, [ParkedEntry(entry, reason)]))
+        batch = ScoredBatch({entry.ref: run}, [ParkedEntry(entry, reason)])
+        return _Ready({entry.partition: holding}, {entry.partition: [entry]}, batch)
 
     def _count(self, partitions: int) -> int:
         return max(1, min(READ_AT_MOST, int(READ_BYTES / self._entry_bytes / partitions)))
@@ -261,10 +260,18 @@ class ScoringLoop:
         await asyncio.sleep(0.1)
 
 
+def by_partition(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
+    """The entries of each partition, in the order given."""
+    together: dict[int, list[Entry]] = {}
+    for entry in entries:
+        together.setdefault(entry.partition, []).append(entry)
+    return together
+
+
 def to_commit(holding: Holding, ready: _Ready, notes: dict[RunRef, tuple[AlertNote, ...]]) -> PartitionCommit:
     """All that the batch changes of one partition."""
     partition = holding.lease.partition
-    entries = [entry for entry in ready.entries if entry.partition == partition]
+    entries = ready.entries[partition]
     refs = dict.fromkeys(entry.ref for entry in entries)
     runs = []
     for ref in refs:
