@@ -104,6 +104,15 @@ class _OneRead:
         return list(answer or ())
 
 
+def wait_commands(key: str, replicas: int) -> tuple[tuple[Argument, ...], tuple[Argument, ...]]:
+    """What, after commands on one connection, waits until replicas have all that is written on this server so far.
+
+    WAIT alone waits for this connection's own last write: a step sent again, whose first sending is on its way to the
+    replicas still, writes nothing. So something is written, beside the partition's keys.
+    """
+    return ("SET", f"{key.partition(':')[0]}:waited", 1), ("WAIT", replicas, REPLICAS_MS)
+
+
 def judge_replication(answers: list[Any], reached: Any, replicas: int) -> list[Any]:
     """The answers, errors in place of those of writes that too few replicas have."""
     if isinstance(reached, int) and reached >= replicas:

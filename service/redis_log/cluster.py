@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -20,7 +20,7 @@ from redis.exceptions import AskError, MovedError, RedisClusterException
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.redis_log.client import REPLICAS_MS, Command, StreamReader, StreamRows, judge_replication
+from service.redis_log.client import Command, StreamReader, StreamRows, judge_replication, wait_commands
 from service.redis_log.scripts import Argument
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class ClusterClient(RedisCluster):
         assert node is not None, "a slot has a master, or SlotNotCoveredError is raised"
         return node
 
-    async def _send_to(self, node: ClusterNode, commands: Iterable[tuple[Command, bool]], replicas: int) -> list[Any]:
+    async def _send_to(self, node: ClusterNode, commands: Sequence[tuple[Command, bool]], replicas: int) -> list[Any]:
         """What one node answers to these commands, each after ASKING where so marked, all on one connection."""
         wire: list[PipelineCommand] = []
         own: list[PipelineCommand] = []
@@ -129,9 +129,8 @@ class ClusterClient(RedisCluster):
                 wire.append(PipelineCommand(0, "ASKING"))
             own.append(PipelineCommand(0, *command.arguments))
             wire.append(own[-1])
-        wait = PipelineCommand(0, "WAIT", replicas, REPLICAS_MS)
         if replicas:
-            wire.append(wait)
+            wire += (PipelineCommand(0, *wait) for wait in wait_commands(commands[0][0].key, replicas))
         try:
             await node.execute_pipeline(wire)
         except _GONE as error:
@@ -140,7 +139,7 @@ class ClusterClient(RedisCluster):
         answers = [sent.result for sent in own]
         if any(isinstance(answer, _GONE) for answer in answers):
             await self.look_again(node.name)
-        return judge_replication(answers, wait.result, replicas) if replicas else answers
+        return judge_replication(answers, wire[-1].result, replicas) if replicas else answers
 
     async def _follow(self, redirections: Mapping[int, AskError]) -> dict[int, ClusterNode]:
         """Note where slots have moved to; the nodes to ask for the keys of slots that are on the move."""

@@ -169,7 +169,7 @@ def build_core(client: RedisClient) -> Core:
 
 
 @pytest.fixture
-async def core(client: Redis) -> Core:
+async def core(client: RedisClient) -> Core:
     """The log over an empty Redis."""
     return build_core(client)
 
