@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--redis",
         action="append",
         choices=("embedded", "single", "cluster"),
-        help="run the tests that need a Redis on this kind only (may be given more than once); all kinds without it",
+        help="run all tests that need a Redis on this kind only; may be given more than once",
     )
 
 

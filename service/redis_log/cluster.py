@@ -93,6 +93,9 @@ class ClusterClient(RedisCluster):
         for reader in self._readers:
             reader.stop()
         await super().aclose()
+        # The library's own closes nothing between a failure and the command after it.
+        for nodes in ("nodes_cache", "startup_nodes"):
+            await self.nodes_manager.aclose(nodes)
 
     async def subscription(self) -> PubSub:
         """See `client.RedisClient.subscription`: any node hears what is published at any other."""

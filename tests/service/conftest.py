@@ -34,11 +34,20 @@ PARTITIONS = 4
 LEASE_MS = 800
 
 
+# One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
+ON_EVERY_KIND = ("test_step_log", "test_scoring_loop", "test_delivery")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What needs a Redis runs once on each kind."""
+    """What needs a Redis runs once on each kind: by the option --redis, else on those that are worth their time. A
+    module may name its KINDS."""
     if "redis_kind" in metafunc.fixturenames:
-        kinds = metafunc.config.getoption("redis") or KINDS
-        metafunc.parametrize("redis_kind", kinds, scope="session")
+        fit = getattr(metafunc.module, "KINDS", KINDS)
+        asked = metafunc.config.getoption("redis")
+        if not asked:
+            every = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_KIND
+            asked = KINDS if every else ("embedded", "cluster")
+        metafunc.parametrize("redis_kind", [kind for kind in fit if kind in asked], scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from service.errors import IdReused, NotFound, Overloaded, RunClosed, RunFull
+from service.errors import IdReused, LogUnavailable, NotFound, Overloaded, RunClosed, RunFull
 from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import partition_of
@@ -138,6 +138,15 @@ async def test_a_redis_that_forgot_the_scripts_is_given_them_again(core: Core) -
     await core.client.script_flush()
     assert await asyncio.gather(core.post("a", step(1)), core.post("b", step(0)), core.post("c", step(0)))
     assert len(await in_stream(core, "a")) == 2
+
+
+async def test_a_step_that_too_few_replicas_have_is_not_acknowledged_though_it_is_stored(core: Core) -> None:
+    core.client.wait_replicas = 1
+    with pytest.raises(LogUnavailable, match="stored, but on 0 of 1 replicas"):
+        await core.post("a", step(0), ids=["x"])
+    with pytest.raises(LogUnavailable):
+        await core.post("a", step(0), ids=["x"])
+    assert await in_stream(core, "a") == [step(0)]
 
 
 async def test_what_is_said_of_a_run_stays_until_it_is_said_anew(core: Core) -> None:
