@@ -6,7 +6,8 @@
 | FOREWARN_HOST | 127.0.0.1 | address to bind; any other needs FOREWARN_API_KEY |
 | FOREWARN_PORT | 8080 | port to bind |
 | FOREWARN_API_KEY | none | requests under /v1 need `Authorization: Bearer <key>`; the default host is then 0.0.0.0 |
-| FOREWARN_REDIS_URL | none | a Redis to use; without it the service starts its own |
+| FOREWARN_REDIS_URL | none | a Redis, or any node of a Redis Cluster, to use; without it the service starts its own |
+| FOREWARN_WAIT_REPLICAS | 0 | replicas that must have a step before it is answered 2xx, so that a failover keeps it |
 | FOREWARN_DATA_DIR | the platform's data folder | where the embedded Redis keeps its files |
 | FOREWARN_PARTITIONS | 8 embedded, 64 otherwise | fixed at the first start |
 | FOREWARN_ROLE | all | all, api or worker |
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     seq_wait_ms: int = Field(2000, ge=100, le=600_000)
     run_idle_hours: float = Field(24, gt=0)
     archive_dir: str | None = None
+    wait_replicas: int = Field(0, ge=0, le=16)
     lease_ms: int = Field(4000, ge=500, le=60_000)
     owner: str | None = None
 

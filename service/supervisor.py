@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from service.errors import FatalError, TransientError
 from service.processes import EXIT_FATAL, PARENT_PIPE, dies_with_parent
 from service.redis_log.checks import check_redis
-from service.redis_log.connection import build_client
+from service.redis_log.connection import build_client, find_cluster
 from service.redis_log.embedded import EmbeddedRedis, claimed, find_server
 from service.redis_log.schema import settle_schema
 from service.settings import PREFIX, Settings
@@ -138,7 +138,7 @@ def serve(settings: Settings) -> None:
             # The lock on the folder means that nobody else can be this owner: a restarted worker takes its own leases
             # at once.
             owner = "embedded"
-        partitions = _settle(settings, redis_url, supervisor)
+        redis_url, partitions = _settle(settings, redis_url, supervisor)
         environment = child_environment(settings, redis_url, partitions, metrics)
         supervisor.children += build_children(settings, environment, owner, parent_end)
         supervisor.run()
@@ -155,16 +155,20 @@ def _start_redis(settings: Settings, supervisor: Supervisor) -> str:
     return embedded.url
 
 
-def _settle(settings: Settings, redis_url: str, supervisor: Supervisor) -> int:
-    """The partitions that hold. Waits for a Redis that does not answer yet; what is wrong with one that does is said
-    before anything starts."""
+def _settle(settings: Settings, redis_url: str, supervisor: Supervisor) -> tuple[str, int]:
+    """The URL to use, which says whether it is a cluster's, and the partitions that hold. Waits for a Redis that does
+    not answer yet; what is wrong with one that does is said before anything starts."""
 
-    async def settle() -> int:
-        client = build_client(redis_url)
+    async def settle() -> tuple[str, int]:
+        url = await find_cluster(redis_url)
+        client = build_client(url)
         try:
             fitness = await check_redis(client)
-            log.info("Redis %s: %s, maxmemory-policy %s", fitness.version, fitness.persistence, fitness.eviction)
-            return await settle_schema(client, settings.partition_count, insist=settings.partitions is not None)
+            log.info(
+                "Redis %s, %d master(s): %s, maxmemory-policy %s",
+                *(fitness.version, fitness.masters, fitness.persistence, fitness.eviction),
+            )
+            return url, await settle_schema(client, settings.partition_count, insist=settings.partitions is not None)
         finally:
             await client.aclose()
 
@@ -174,7 +178,7 @@ def _settle(settings: Settings, redis_url: str, supervisor: Supervisor) -> int:
         except TransientError as error:
             log.warning("waiting for Redis: %s", error)
             time.sleep(1.0)
-    return settings.partition_count
+    return redis_url, settings.partition_count
 
 
 def build_children(settings: Settings, environment: dict[str, str], owner: str, parent_end: int) -> list[Child]:

@@ -38,6 +38,15 @@ TOOLS = {
 REDIS_MAJOR = 7
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--redis",
+        action="append",
+        choices=("embedded", "single", "cluster"),
+        help="run all tests that need a Redis on this kind only; may be given more than once",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     required = os.environ.get("FOREWARN_REQUIRE", "")
     if required not in {"", "all"}:

@@ -17,8 +17,9 @@ from service.alerts.policy import Attempt, DeliveryPolicy, Settlement
 from service.alerts.records import Delivery
 from service.alerts.registry import Webhook, WebhookRegistry
 from service.alerts.sending import Sender
-from service.alerts.store import STORE_ERRORS, DeliveryStore, DueWebhook, RedisClient
+from service.alerts.store import STORE_ERRORS, DeliveryStore, DueWebhook
 from service.alerts.targets import TargetGuard
+from service.redis_log.connection import RedisClient
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
-from redis.asyncio import Redis
 
 from service.alerts.availability import needs_redis
 from service.alerts.errors import TooManyWebhooks, WebhookNotFound
 from service.alerts.keys import webhooks_key
 from service.alerts.targets import TargetGuard
+from service.redis_log.connection import RedisClient
 
 FORMAT = 1
 LIMIT_PER_PROJECT = 50
@@ -67,7 +67,7 @@ def new_secret() -> str:
 class WebhookRegistry:
     """Create, find, list and delete the webhooks of a project."""
 
-    def __init__(self, redis: Redis, guard: TargetGuard, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: RedisClient, guard: TargetGuard, *, clock: Callable[[], float] = time.time) -> None:
         self._redis = redis
         self._guard = guard
         self._clock = clock

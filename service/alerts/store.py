@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from service.alerts import keys, scripts
 from service.alerts.availability import needs_redis
@@ -18,8 +16,9 @@ from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settle
 from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
 from service.alerts.registry import Webhook
 from service.errors import TransientError
+from service.redis_log.connection import RedisClient, run_script
+from service.redis_log.scripts import Call, Script
 
-RedisClient = Redis
 # What a store or registry raises while Redis is out of reach, full, or unable to run a command.
 STORE_ERRORS = (TransientError, RedisError)
 
@@ -45,21 +44,19 @@ class DueWebhook:
 class DeliveryStore:
     """Reads and moves deliveries. The client must answer in bytes (`decode_responses=False`)."""
 
-    def __init__(self, redis: Redis, policy: DeliveryPolicy | None = None) -> None:
+    def __init__(self, redis: RedisClient, policy: DeliveryPolicy | None = None) -> None:
         self._redis = redis
+        self._outboxes = redis.stream_reader()
         self.policy = policy or DeliveryPolicy()
 
     @needs_redis
     async def read_outboxes(self, partitions: Collection[int], *, block_ms: int, count: int = 64) -> list[OutboxEntry]:
         """What waits in the outboxes, oldest first in each; waits up to `block_ms` for a first entry. Removes
         nothing."""
-        streams: dict[Any, Any] = {keys.outbox_key(partition): "0" for partition in partitions}
+        streams = {keys.outbox_key(partition): "0" for partition in partitions}
         partition_of = {keys.outbox_key(partition).encode(): partition for partition in partitions}
-        answer: Any = await self._redis.xread(streams, count=count, block=block_ms)
         found = []
-        # RESP2 answers a list of pairs, RESP3 a map whose values are lists of lists of entries.
-        for stream, entries in answer.items() if isinstance(answer, dict) else answer:
-            rows = entries[0] if isinstance(answer, dict) else entries
+        for stream, rows in await self._outboxes.read(streams, count, block_ms):
             for entry_id, fields in rows:
                 alert = (fields or {}).get(keys.OUTBOX_FIELD.encode())
                 found.append(OutboxEntry(partition_of[stream], entry_id.decode(), alert))
@@ -194,11 +191,7 @@ class DeliveryStore:
         return found[:limit]
 
     async def _run(self, script: str, touched: Sequence[str], arguments: Sequence[Any]) -> Any:
-        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
-        try:
-            return await self._redis.evalsha(digest, len(touched), *touched, *arguments)
-        except NoScriptError:
-            return await self._redis.eval(script, len(touched), *touched, *arguments)
+        return await run_script(self._redis, Call(Script("alerts", script), touched, arguments))
 
 
 def _fields(row: Sequence[bytes]) -> Mapping[bytes, bytes]:

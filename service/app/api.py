@@ -49,7 +49,7 @@ WEBHOOK_PROBLEMS: tuple[ProblemRow, ...] = (
 
 async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> None:
     """Serve until `stop`: then finish what is under way, and take no more."""
-    client = build_client(redis_url, connections=256)
+    client = build_client(redis_url, connections=256, wait_replicas=settings.wait_replicas)
     try:
         partitions = await settle_when_up(client, settings, stop)
         if partitions is None:
@@ -154,9 +154,10 @@ async def check_all(
     except (TransientError, RedisUnfit) as error:
         return [Check("redis", False, str(error)), check_monitor(active_id())]
     durable = fitness.persistence == "appendfsync always"
+    masters = f" on {fitness.masters} masters" if fitness.masters > 1 else ""
     memory = f"{fitness.used_bytes} bytes used of {fitness.maxmemory_bytes or 'no set limit'}"
     return [
-        Check("redis", True, f"version {fitness.version}, {memory}"),
+        Check("redis", True, f"version {fitness.version}{masters}, {memory}"),
         Check("persistence", durable, fitness.persistence, warning=not durable),
         Check("eviction", fitness.eviction == "noeviction", f"maxmemory-policy {fitness.eviction}", warning=True),
         check_monitor(active_id()),

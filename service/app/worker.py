@@ -52,7 +52,7 @@ def read_monitor(folder: Path, device: str) -> LiveMonitor:
 
 async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop: asyncio.Event) -> None:
     """Work until `stop`, then drain. Returns when everything scored is committed and every lease released."""
-    client = build_client(redis_url)
+    client = build_client(redis_url, wait_replicas=settings.wait_replicas)
     try:
         partitions = await settle_when_up(client, settings, stop)
         if partitions is None:

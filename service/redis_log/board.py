@@ -9,11 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from redis.asyncio import Redis
-
 from service.errors import LogUnavailable
 from service.records import SCORE_BYTES, RunRef, ScoreRecord
-from service.redis_log.connection import redis_errors
+from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.frames import read_frame
 from service.redis_log.keys import KeySpace
 from service.redis_log.runs import RedisRunReader
@@ -27,7 +25,7 @@ LOOK_EVERY_S = 0.25
 class RedisScoreBoard:
     """ScoreBoard on Redis. Listens from the first watch on; `close` ends it."""
 
-    def __init__(self, client: Redis, keys: KeySpace, reader: RedisRunReader) -> None:
+    def __init__(self, client: RedisClient, keys: KeySpace, reader: RedisRunReader) -> None:
         self._client = client
         self._keys = keys
         self._reader = reader
@@ -64,7 +62,7 @@ class RedisScoreBoard:
         while True:
             try:
                 with redis_errors():
-                    async with self._client.pubsub() as subscription:
+                    async with await self._client.subscription() as subscription:
                         await subscription.subscribe(
                             *(self._keys[partition].scored for partition in range(self._keys.count))
                         )

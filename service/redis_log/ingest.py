@@ -12,7 +12,6 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from redis.asyncio import Redis
 
 from service.errors import (
     Crowded,
@@ -28,7 +27,7 @@ from service.errors import (
 )
 from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
 from service.redis_log import scripts
-from service.redis_log.connection import run_script, run_scripts
+from service.redis_log.connection import RedisClient, run_script, run_scripts
 from service.redis_log.keys import KeySpace
 from service.redis_log.pressure import Pressure
 from service.redis_log.scripts import Argument, Call
@@ -81,7 +80,7 @@ class RedisStepLog:
     """StepLog on Redis. One write is in flight at a time; what arrives meanwhile goes with the next."""
 
     def __init__(
-        self, client: Redis, keys: KeySpace, limits: AppendLimits | None = None, pressure: Pressure | None = None
+        self, client: RedisClient, keys: KeySpace, limits: AppendLimits | None = None, pressure: Pressure | None = None
     ) -> None:
         self._client = client
         self._keys = keys
@@ -170,9 +169,8 @@ class RedisStepLog:
         for waiting in batch:
             by_partition.setdefault(self._keys.partition_of(waiting.group.ref), []).append(waiting)
         calls = [self._call(partition, together) for partition, together in by_partition.items()]
-        for (partition, together), answers in zip(
-            by_partition.items(), await run_scripts(self._client, calls), strict=True
-        ):
+        stored = await run_scripts(self._client, calls, durable=True)
+        for (partition, together), answers in zip(by_partition.items(), stored, strict=True):
             if not isinstance(answers, Exception):
                 self._pressure.see(partition, answers[-1])
             for index, waiting in enumerate(together):

@@ -23,6 +23,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
 | `{pNN}:parked` | stream | entries that could not be scored, with the reason |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
+| `{pNN}:waited` | string | written before a wait for replicas, see `client.wait_commands` |
 | `forewarn:schema` | hash | version of this key schema, partitions |
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import orjson
-from redis.asyncio import Redis
 
 from service.records import (
     SCORE_BYTES,
@@ -20,7 +19,7 @@ from service.records import (
     WorkerReport,
 )
 from service.redis_log import scripts
-from service.redis_log.connection import redis_errors, run_script, run_scripts
+from service.redis_log.connection import RedisClient, redis_errors, run_script, run_scripts
 from service.redis_log.frames import to_frame
 from service.redis_log.keys import WORKERS, KeySpace
 from service.redis_log.scripts import Argument, Call
@@ -34,18 +33,19 @@ FORGOTTEN_MS = 60_000
 class RedisPartitionLog:
     """PartitionLog on Redis. `archived`: what is committed stays in the stream until `trim`; else it leaves at once."""
 
-    def __init__(self, client: Redis, keys: KeySpace, lease_ms: int, *, archived: bool = False) -> None:
+    def __init__(self, client: RedisClient, keys: KeySpace, lease_ms: int, *, archived: bool = False) -> None:
         self._archived = archived
         self._client = client
+        self._streams = client.stream_reader()
         self._keys = keys
         self._lease_ms = lease_ms
 
     async def acquire(self, partition: int, owner: str) -> Lease | None:
         """See `ports.PartitionLog.acquire`."""
         keys = self._keys[partition]
-        answer = await run_script(
-            self._client, Call(scripts.ACQUIRE, [keys.lease, keys.fence, keys.cursor], [owner, self._lease_ms])
-        )
+        call = Call(scripts.ACQUIRE, [keys.lease, keys.fence, keys.cursor], [owner, self._lease_ms])
+        # Durable: a fence that a failover took back would be given to the next owner as well.
+        answer = await run_script(self._client, call, durable=True)
         if answer is None:
             return None
         fence, cursor, attempts, suspect, suspicion, archived = answer
@@ -71,14 +71,12 @@ class RedisPartitionLog:
 
     async def read(self, cursors: Mapping[int, str], count: int, block_ms: int) -> list[Entry]:
         """See `ports.PartitionLog.read`."""
-        streams: dict[Any, Any] = {self._keys[partition].steps: cursor for partition, cursor in cursors.items()}
+        streams = {self._keys[partition].steps: cursor for partition, cursor in cursors.items()}
         partition_of = {self._keys[partition].steps.encode(): partition for partition in cursors}
         with redis_errors():
-            answer: Any = await self._client.xread(streams, count=count, block=block_ms)
+            answer = await self._streams.read(streams, count, block_ms)
         return [
-            _to_entry(partition_of[stream], entry_id, fields)
-            for stream, rows in answer or ()
-            for entry_id, fields in rows
+            _to_entry(partition_of[stream], entry_id, fields) for stream, rows in answer for entry_id, fields in rows
         ]
 
     async def read_between(self, partition: int, after: str, until: str, count: int) -> list[Entry]:

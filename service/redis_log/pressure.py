@@ -13,11 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import ResponseError
-
 from service.errors import Overloaded, TransientError
-from service.redis_log.connection import redis_errors
+from service.redis_log.checks import read_memory
+from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import KeySpace
 
 SAMPLE_EVERY_S = 1.0
@@ -33,7 +31,7 @@ LONGEST_PAUSE_S = 0.2
 class Pressure:
     """The latest sample. Before the first one nothing is known, and nothing refused."""
 
-    def __init__(self, client: Redis, keys: KeySpace, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: RedisClient, keys: KeySpace, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._keys = keys
         self._clock = clock
@@ -45,7 +43,7 @@ class Pressure:
         """Steps scored a second, smoothed over the last samples."""
         self.used_bytes = 0
         self.most_bytes = 0
-        """Redis's `maxmemory`; 0 where there is none, or nobody tells."""
+        """Redis's `maxmemory`, of a cluster the fullest master's; 0 where there is none, or nobody tells."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sample until `stop`."""
@@ -58,18 +56,14 @@ class Pressure:
     async def sample(self) -> None:
         """Look once. Raises TransientError where Redis does not answer; the sample before stays."""
         counts = await read_counts(self._client, self._keys)
-        with redis_errors():
-            try:
-                memory: dict[str, Any] = await self._client.info("memory")
-            except ResponseError:
-                memory = {}
+        used, most = await read_memory(self._client)
         now_s, scored = self._clock(), sum(done for _, done in counts)
         if self._scored is not None and now_s > self._sampled_s:
             rate = max(0, scored - self._scored) / (now_s - self._sampled_s)
             self.rate = rate if self.rate == 0 else 0.5 * self.rate + 0.5 * rate
         self._scored, self._sampled_s = scored, now_s
         self.backlog = [max(0, appended - done) for appended, done in counts]
-        self.used_bytes, self.most_bytes = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+        self.used_bytes, self.most_bytes = used, most
 
     def see(self, partition: int, backlog: int) -> None:
         """Note what Redis said of a partition's backlog meanwhile."""
@@ -106,7 +100,7 @@ class Pressure:
         return max(1, min(LONGEST_RETRY_S, math.ceil(steps / self.rate)))
 
 
-async def read_counts(client: Redis, keys: KeySpace) -> list[tuple[int, int]]:
+async def read_counts(client: RedisClient, keys: KeySpace) -> list[tuple[int, int]]:
     """Steps appended and steps scored since the beginning, by partition."""
     with redis_errors():
         async with client.pipeline(transaction=False) as pipeline:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import orjson
-from redis.asyncio import Redis
 
 from service.core.runs import matches
 from service.records import (
@@ -21,7 +20,7 @@ from service.records import (
     ScoreRecord,
     WorkerReport,
 )
-from service.redis_log.connection import redis_errors
+from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import WORKERS, KeySpace
 from service.redis_log.pressure import read_counts
 
@@ -48,7 +47,7 @@ Mark = tuple[int, str]
 class RedisRunReader:
     """RunReader on Redis."""
 
-    def __init__(self, client: Redis, keys: KeySpace) -> None:
+    def __init__(self, client: RedisClient, keys: KeySpace) -> None:
         self._client = client
         self._keys = keys
 

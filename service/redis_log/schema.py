@@ -5,14 +5,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from redis.asyncio import Redis
-
 from service.errors import SchemaMismatch
-from service.redis_log.connection import redis_errors
+from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import MONITORS, SCHEMA, SCHEMA_VERSION
 
 
-async def settle_schema(client: Redis, partitions: int, *, insist: bool) -> int:
+async def settle_schema(client: RedisClient, partitions: int, *, insist: bool) -> int:
     """Write the schema if Redis has none, and return the partitions that hold. Two starting at once agree on one of
     them.
 
@@ -38,13 +36,13 @@ async def settle_schema(client: Redis, partitions: int, *, insist: bool) -> int:
     return held
 
 
-async def register_monitor(client: Redis, monitor_id: str, folder: str) -> None:
+async def register_monitor(client: RedisClient, monitor_id: str, folder: str) -> None:
     """Note where a monitor's bundle is, for runs that began with it and outlive its time as the active one."""
     with redis_errors():
         await cast(Any, client.hset(MONITORS, monitor_id, folder))
 
 
-async def find_monitor(client: Redis, monitor_id: str) -> str | None:
+async def find_monitor(client: RedisClient, monitor_id: str) -> str | None:
     """The folder where a monitor's bundle was last seen."""
     with redis_errors():
         folder = await cast(Any, client.hget(MONITORS, monitor_id))

@@ -304,9 +304,9 @@ return {fence, cursor[1] or '0-0', attempts, cursor[2] or '', tonumber(cursor[3]
 
 REPORT = Script(
     "report",
-    _EVEN_WHEN_FULL
-    + """
+    """
 -- KEYS: workers.  ARGV: worker, report.  Returns all workers' reports: name, report, name, report ...
+redis.call('HDEL', KEYS[1], '')  -- even when full: see above, and no other key is in this one's slot
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('HGETALL', KEYS[1])
 """,

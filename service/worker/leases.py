@@ -131,13 +131,16 @@ class LeaseKeeper:
         random.shuffle(wanted)
         # All at once in the end: a read that began on the first few would keep the others waiting.
         gained: dict[int, Holding] = {}
-        for partition in wanted:
-            if len(self.held) + len(gained) >= share:
-                break
-            lease = await self._log.acquire(partition, self.owner)
-            if lease is not None:
-                gained[partition] = Holding(lease, max(64, REMEMBERED_RUNS // self._partitions))
-        if gained:
-            self.held |= gained
-            self.gained.set()
+        try:
+            for partition in wanted:
+                if len(self.held) + len(gained) >= share:
+                    break
+                lease = await self._log.acquire(partition, self.owner)
+                if lease is not None:
+                    gained[partition] = Holding(lease, max(64, REMEMBERED_RUNS // self._partitions))
+        finally:
+            # Also where one partition's server is away: what is held of the others must be worked on.
+            if gained:
+                self.held |= gained
+                self.gained.set()
         return len(gained)

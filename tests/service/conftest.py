@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 
 from service.app.worker import to_memory
 from service.ports import LiveMonitor, StepArchive
 from service.records import Appended, NewStep, RunRef, StepGroup
-from service.redis_log.connection import build_client
-from service.redis_log.embedded import EmbeddedRedis, find_server
+from service.redis_log.connection import RedisClient, build_client, find_cluster
 from service.redis_log.ingest import RedisStepLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.partitions import RedisPartitionLog
@@ -30,26 +28,37 @@ from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors
 from tests.service.fakes import FakeMonitor
+from tests.service.servers import KINDS, running
 
 PARTITIONS = 4
 LEASE_MS = 800
 
 
+# One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
+ON_EVERY_KIND = ("test_step_log", "test_scoring_loop", "test_delivery")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What needs a Redis runs once on each kind: by the option --redis, else on those that are worth their time. A
+    module may name its KINDS."""
+    if "redis_kind" in metafunc.fixturenames:
+        fit = getattr(metafunc.module, "KINDS", KINDS)
+        asked = metafunc.config.getoption("redis")
+        if not asked:
+            every = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_KIND
+            asked = KINDS if every else ("embedded", "cluster")
+        metafunc.parametrize("redis_kind", [kind for kind in fit if kind in asked], scope="session")
+
+
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis as the service embeds it."""
-    embedded = EmbeddedRedis(find_server(), tmp_path_factory.mktemp("redis"))
-    process = embedded.start()
-    try:
-        embedded.wait_until_ready(process)
-        yield embedded.url
-    finally:
-        process.terminate()
-        process.wait(10)
+def redis_url(redis_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of the kind: as the service embeds it, one on a port, or a cluster of three masters."""
+    with running(redis_kind, tmp_path_factory.mktemp(redis_kind)) as url:
+        yield asyncio.run(find_cluster(url))
 
 
 @pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Redis]:
+async def client(redis_url: str) -> AsyncIterator[RedisClient]:
     """A client of an empty Redis."""
     client = build_client(redis_url)
     await client.flushall()
@@ -61,7 +70,7 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 class Core:
     """The log's parts over one client, and a worker to run in the test's own loop."""
 
-    client: Redis
+    client: RedisClient
     keys: KeySpace
     log: RedisStepLog
     partitions: RedisPartitionLog
@@ -156,7 +165,7 @@ class Core:
 Working = Callable[..., AbstractAsyncContextManager[LeaseKeeper]]
 
 
-def build_core(client: Redis) -> Core:
+def build_core(client: RedisClient) -> Core:
     """The log's parts over a client."""
     keys = KeySpace(PARTITIONS)
     return Core(
@@ -169,7 +178,7 @@ def build_core(client: Redis) -> Core:
 
 
 @pytest.fixture
-async def core(client: Redis) -> Core:
+async def core(client: RedisClient) -> Core:
     """The log over an empty Redis."""
     return build_core(client)
 

@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from service.errors import IdReused, NotFound, Overloaded, RunClosed, RunFull
+from service.errors import IdReused, LogUnavailable, NotFound, Overloaded, RunClosed, RunFull
 from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import partition_of
@@ -31,12 +31,12 @@ async def test_positions_count_up_from_zero_in_each_run(core: Core) -> None:
 
 
 async def test_requests_in_flight_share_writes_and_each_gets_its_own_answer(core: Core) -> None:
-    await core.client.config_resetstat()
+    await core.client.ask_masters("CONFIG RESETSTAT")
     answers = await asyncio.gather(*(core.post(f"run-{index % 40}", step(index)) for index in range(400)))
     assert sorted(position for (position,) in answers) == sorted(list(range(10)) * 40)
     assert sum([await core.client.xlen(core.keys[p].steps) for p in range(core.keys.count)]) == 400
-    stats = await core.client.info("commandstats")
-    assert stats["cmdstat_evalsha"]["calls"] < 100
+    stats = await core.client.ask_masters("INFO", "commandstats")
+    assert 0 < sum(one.get("cmdstat_evalsha", {"calls": 0})["calls"] for one in stats) < 100
 
 
 async def test_a_known_client_id_is_answered_with_the_position_it_has(core: Core) -> None:
@@ -124,12 +124,12 @@ async def test_a_full_backlog_refuses_steps_and_stores_none(core: Core) -> None:
 
 async def test_a_full_redis_refuses_steps_as_overload(core: Core) -> None:
     await core.post("a", step(0))
-    await core.client.config_set("maxmemory", "1mb")
+    await core.client.ask_masters("CONFIG SET", "maxmemory", "1mb")
     try:
         with pytest.raises(Overloaded):
             await core.post("a", step(1))
     finally:
-        await core.client.config_set("maxmemory", "0")
+        await core.client.ask_masters("CONFIG SET", "maxmemory", "0")
     assert len(await in_stream(core, "a")) == 1
 
 
@@ -138,6 +138,15 @@ async def test_a_redis_that_forgot_the_scripts_is_given_them_again(core: Core) -
     await core.client.script_flush()
     assert await asyncio.gather(core.post("a", step(1)), core.post("b", step(0)), core.post("c", step(0)))
     assert len(await in_stream(core, "a")) == 2
+
+
+async def test_a_step_that_too_few_replicas_have_is_not_acknowledged_though_it_is_stored(core: Core) -> None:
+    core.client.wait_replicas = 1
+    with pytest.raises(LogUnavailable, match="stored, but on 0 of 1 replicas"):
+        await core.post("a", step(0), ids=["x"])
+    with pytest.raises(LogUnavailable):
+        await core.post("a", step(0), ids=["x"])
+    assert await in_stream(core, "a") == [step(0)]
 
 
 async def test_what_is_said_of_a_run_stays_until_it_is_said_anew(core: Core) -> None:

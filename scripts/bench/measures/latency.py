@@ -18,7 +18,9 @@ def measure_latency(bench: Bench) -> Figures:
     load."""
     figures: Figures = {}
     with bench.service() as service:
-        waits = asyncio.run(time_waiting(service, bench.scripts, bench.name("wait"), WAITS // 10 if bench.quick else WAITS))
+        waits = asyncio.run(
+            time_waiting(service, bench.scripts, bench.name("wait"), WAITS // 10 if bench.quick else WAITS)
+        )
         figures["wait_score_p50_ms"], figures["wait_score_p99_ms"] = _p50_p99(waits)
         bench.say(f"  wait=score: p50 {figures['wait_score_p50_ms']:.1f} ms" if waits.ms else "  wait=score: no answer")
         find_rates(bench, service)
@@ -27,7 +29,9 @@ def measure_latency(bench: Bench) -> Figures:
             p50, p99 = _p50_p99(timings)
             figures |= {f"event_to_score_p50_ms{suffix}": p50, f"event_to_score_p99_ms{suffix}": p99}
             if p50 is not None and p99 is not None:
-                bench.say(f"  {share:.0%}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(timings.ms)}, {timings.lost} lost")
+                bench.say(
+                    f"  {share:.0%}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(timings.ms)}, {timings.lost} lost"
+                )
     return figures
 
 

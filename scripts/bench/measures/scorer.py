@@ -29,9 +29,7 @@ def measure_scorer(bench: Bench) -> Figures:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(bench.bundle.path / GRAPH), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(bench.bundle.path / GRAPH), options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
     figures: Figures = {}
     raw = [orjson.loads(step) for script in bench.scripts for step in script.steps]
@@ -50,7 +48,9 @@ def measure_scorer(bench: Bench) -> Figures:
             "scorer": lambda features=features, stacked=stacked: monitor.scorer.step(features, stacked),  # type: ignore[misc]
             "monitor": lambda states=states, steps=steps: monitor.advance(states, steps),  # type: ignore[misc]
         }
-        per_s = {name: size / cost for name, cost in _seconds(works, max(3, (60 if bench.quick else 640) // size)).items()}
+        per_s = {
+            name: size / cost for name, cost in _seconds(works, max(3, (60 if bench.quick else 640) // size)).items()
+        }
         figures[f"scorer_vs_ort{suffix}"] = per_s["scorer"] / per_s["ort"]
         figures[f"monitor_vs_ort{suffix}"] = per_s["monitor"] / per_s["ort"]
         figures[f"ort{suffix}_steps_per_s"] = per_s["ort"]

@@ -40,7 +40,9 @@ def measure_webhook(bench: Bench) -> Figures:
 
         rate = 0.5 * bench.rates[mode].scored_per_s / bench.load(mode).steps_a_request
         seconds = bench.seconds if bench.quick else max(bench.seconds, 20.0)
-        window = measure_window(service, bench.load(mode, rate, seconds), bench.script_file, bench.name("alerts"), probe)
+        window = measure_window(
+            service, bench.load(mode, rate, seconds), bench.script_file, bench.name("alerts"), probe
+        )
         bench.note(window, f"{mode} at half load, {len(sent)} alarming runs beside it")
         deadline = time.monotonic() + ARRIVE_S
         ms: list[float] = []

