@@ -25,7 +25,7 @@ HOSTILE: tuple[JsonValue, ...] = (
 )
 """Raw steps that no adapter was made for."""
 MAX_EXAMPLES = 3
-TOLERANCE = {"cpu": 1e-5, "cuda": 1e-3}
+TOLERANCE = {"cpu": 1e-5, "cuda": 1e-4}
 """How far a batch may move a score: it sums in another order."""
 
 

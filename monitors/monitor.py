@@ -22,8 +22,8 @@ from monitors.features.protocol import TURNS, Featuriser
 from monitors.features.reading import read_featuriser
 from monitors.groups import NO_NAME, build_rules
 from monitors.run_state import RunState
-from monitors.scorers.onnx_runtime import OnnxScorer
-from monitors.scorers.protocol import Scorer
+from monitors.scorers.choosing import Batch, choose_scorer
+from monitors.scorers.protocol import Scorer, to_step_runs
 from monitors.stepview import JsonValue, StepView
 
 
@@ -71,6 +71,7 @@ class Monitor:
         self.adapter = adapter
         self.featuriser = featuriser
         self.scorer = scorer
+        self._step_runs = to_step_runs(scorer)
         self.monitor_id = monitor_id
         self.examples: list[JsonValue] = []
         self.groups = build_rules(manifest)
@@ -79,7 +80,8 @@ class Monitor:
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
         """Return the monitor in a bundle folder. Unless told not to, verifies its files and asks it for what every
-        monitor keeps to.
+        monitor keeps to. `device` is "cpu", "cuda" (the CPU where it cannot be had) or "auto" (the quicker of the two,
+        measured in about a second where CUDA is there); the log says which and why.
 
         Raises BundleError (not a bundle, damaged, too new, a broken contract), AdapterError, MissingExtraError.
         """
@@ -92,14 +94,17 @@ class Monitor:
                 featuriser = read_featuriser(manifest.featuriser, manifest.shape_version, arrays)
         except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(f"{folder / VOCABULARY} is damaged: {error}") from None
-        monitor = cls(
-            manifest,
-            compile_adapter(read_spec(folder / ADAPTER)),
-            featuriser,
-            OnnxScorer(folder / GRAPH, device),
-            read_monitor_id(folder),
-        )
-        monitor.examples = orjson.loads((folder / EXAMPLES).read_bytes())
+        adapter = compile_adapter(read_spec(folder / ADAPTER))
+        examples = orjson.loads((folder / EXAMPLES).read_bytes())
+
+        def make_batch(scorer: Scorer, size: int) -> Batch:
+            views = [adapter.read(examples[index % len(examples)] if examples else {}).view for index in range(size)]
+            features, _ = featuriser.step_batch(views, [featuriser.initial_memory()] * size)
+            return features, [scorer.initial_state() for _ in range(size)]
+
+        scorer = choose_scorer(folder / GRAPH, device, make_batch)
+        monitor = cls(manifest, adapter, featuriser, scorer, read_monitor_id(folder))
+        monitor.examples = examples
         if verify:
             check_contract(monitor, monitor.examples, manifest.n_symbols)
         return monitor
@@ -136,7 +141,7 @@ class Monitor:
         features, memories = self.featuriser.step_batch(
             [reading.view for reading in readings], [run.memory for _, run in zip(readings, states, strict=True)]
         )
-        scores = self.scorer.step(features, np.concatenate([run.state for run in states]).reshape(len(states), -1))
+        scores, next_states = self._step_runs(features, [run.state for run in states])
         # Lists: a number taken out of an array one by one costs more than the rest of a verdict.
         risks = self.manifest.calibration.risk.to_probability(scores.risk_logit).tolist()
         failures = self.manifest.calibration.failure.to_probability(scores.failure_logit).tolist()
@@ -165,7 +170,7 @@ class Monitor:
                 reading.case,
                 reading.truncated,
             )
-            state = RunState(memory, scores.state[index].copy(), standing, states[index].group)
+            state = RunState(memory, next_states[index], standing, states[index].group)
             results.append((state, verdict))
         return results
 

@@ -146,6 +146,8 @@ class Adapter:
         )
 
     def _metadata(self, reads: tuple[tuple[str, Read], ...], step: JsonValue) -> dict[str, str]:
+        if not reads:
+            return {}
         # Labels for people: one cut short is no loss that anybody would count.
         uncounted = Bounds(self._limits)
         named = ((name, read(step, uncounted)) for name, read in reads)

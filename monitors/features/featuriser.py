@@ -71,10 +71,10 @@ class NgramFeaturiser:
         after = np.concatenate(memories).reshape(len(views), -1)
         shapes = np.empty((len(views), self.n_shape), np.float32)
         vocabulary = self.vocabulary
-        rows, weights, offsets, words, word_ends = weigh_steps(
+        rows, weights, offsets, words = weigh_steps(
             text, ends, vocabulary.known, vocabulary.row_of_slot, vocabulary.idf
         )
-        self._shape.take_steps(after, text, ends, words, word_ends, actions, errors, shapes)
+        self._shape.take_steps(after, text, ends, words, actions, errors, shapes)
         return (rows, weights, offsets), shapes, actions, after
 
 

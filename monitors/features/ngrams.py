@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.features.compiling import choose_cache_dir
-from monitors.features.splitting import FNV_BASIS, MAX_LONG_WORDS, split_words
+from monitors.features.splitting import FNV_BASIS, MAX_LONG_WORDS, FieldWords, split_words
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -33,7 +33,7 @@ def hash_ngrams(text: NDArray[np.uint8], seed: int, out: NDArray[np.int64]) -> i
     how many.
     """
     words = np.empty(MAX_WORDS + 1, np.uint32)
-    n_words, _ = split_words(text, _basis(seed), words, np.empty(1, np.uint32))
+    n_words, _, _ = split_words(text, _basis(seed), words, np.empty(1, np.uint32), np.empty(1, np.uint32))
     for index in range(n_words):
         out[index] = _slot(words[index])
     for index in range(1, n_words):
@@ -70,10 +70,9 @@ def weigh_steps(
     known: NDArray[np.uint64],
     row_of_slot: NDArray[np.int32],
     idf: NDArray[np.float32],
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], FieldWords]:
     """Return (row, weight) of all known n-grams of B raw steps, one after the other, and where each raw step's start
-    and end: int32 [n], float32 [n], int64 [B + 1]. Then the hashes of the long words that the same pass has met, one
-    field after the other, and where each field's end: uint32 [m], int64 [B, F]; at most MAX_LONG_WORDS of a field.
+    and end: int32 [n], float32 [n], int64 [B + 1]. Then the hashes of the words that the same pass has met.
 
     The fields of all raw steps stand one after the other in `text` and end at `ends` (int64 [B, F]). Inside a field
     rows stand in the order in which they first occur, and none repeats; over fields they may.
@@ -90,17 +89,22 @@ def weigh_steps(
     words = np.empty(MAX_WORDS + 1, np.uint32)
     # A long word takes four bytes, with what parts it from the next; one place more for `split_words`.
     long_words = np.empty((text.size + flat_ends.size) // 4 + MAX_LONG_WORDS + 1, np.uint32)
-    long_ends = np.zeros((n_steps, n_fields), np.int64)
+    pairs = np.empty((text.size + flat_ends.size) // 3 + MAX_LONG_WORDS + 1, np.uint32)
+    long_ends, pair_ends = np.zeros((n_steps, n_fields), np.int64), np.zeros((n_steps, n_fields), np.int64)
     found = np.empty(2 * MAX_WORDS + 1, np.int32)
     counts = np.zeros(idf.size, np.int32)
     logarithms = np.log(np.arange(1, N_LOGARITHMS))
-    total, n_long, start = 0, 0, 0
+    total, n_long, n_pairs, start = 0, 0, 0, 0
     for place in range(flat_ends.size):
         end = flat_ends[place]
         if end > start:
             room_long = long_words[n_long : n_long + MAX_LONG_WORDS + 1]
-            n_words, more = split_words(text[start:end], _basis(place % n_fields), words, room_long)
+            room_pairs = pairs[n_pairs : n_pairs + MAX_LONG_WORDS + 1]
+            n_words, more, more_pairs = split_words(
+                text[start:end], _basis(place % n_fields), words, room_long, room_pairs
+            )
             n_long += more
+            n_pairs += more_pairs
             n_known = _find_rows(words, n_words, known, row_of_slot, found)
             first = total
             for row in found[:n_known]:
@@ -111,7 +115,8 @@ def weigh_steps(
         start = end
         offsets[place // n_fields + 1] = total
         long_ends[place // n_fields, place % n_fields] = n_long
-    return rows[:total].copy(), weights[:total].copy(), offsets, long_words, long_ends
+        pair_ends[place // n_fields, place % n_fields] = n_pairs
+    return rows[:total].copy(), weights[:total].copy(), offsets, (long_words, long_ends, pairs, pair_ends)
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitors.features.compiling import choose_cache_dir
+from monitors.features.splitting import FieldWords
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -175,15 +176,14 @@ def take_steps(
     memory: NDArray[np.int64],
     text: NDArray[np.uint8],
     ends: NDArray[np.int64],
-    _words: NDArray[np.uint32],
-    _word_ends: NDArray[np.int64],
+    _words: FieldWords,
     actions: NDArray[np.int64],
     is_error: NDArray[np.bool_],
     out: NDArray[np.float32],
 ) -> None:
     """Take one raw step of each of B runs into their memories [B, MEMORY_SIZE], in place, and write their run-shape
-    numbers into `out` [B, N_SHAPE]. `text` and `ends` as in `weigh_steps`, `words` and `word_ends` as it returns them:
-    this version has no use for words.
+    numbers into `out` [B, N_SHAPE]. `text` and `ends` as in `weigh_steps`, `words` as it returns them: this version has
+    no use for words.
     """
     start = 0
     own_ends = np.empty(ends.shape[1], np.int64)

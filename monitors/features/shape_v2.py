@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from monitors.features import shape
 from monitors.features.compiling import choose_cache_dir
-from monitors.features.splitting import FNV_BASIS, LETTERS, LONG, MAX_LONG_WORDS, split_words
+from monitors.features.splitting import FNV_BASIS, LETTERS, LONG, MAX_LONG_WORDS, FieldWords, split_words
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -177,17 +177,21 @@ def _take_word(memory: NDArray[np.int64], word: int, role: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def split_fields(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Return the hashes of a raw step's long words, one field after the other, and where each field's end."""
-    words = np.empty(ends.size * MAX_LONG_WORDS + 1, np.uint32)
-    word_ends = np.zeros(ends.size, np.int64)
-    start, count = 0, 0
+def split_fields(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> FieldWords:
+    """Return the words of one raw step's fields."""
+    size = ends.size * MAX_LONG_WORDS + 1
+    words, pairs = np.empty(size, np.uint32), np.empty(size, np.uint32)
+    word_ends, pair_ends = np.zeros((1, ends.size), np.int64), np.zeros((1, ends.size), np.int64)
+    start, count, count_pairs = 0, 0, 0
     for field in range(ends.size):
         room = words[count : count + MAX_LONG_WORDS + 1]
-        count += split_words(text[start : ends[field]], FNV_BASIS, np.empty(1, np.uint32), room)[1]
-        word_ends[field] = count
+        room_pairs = pairs[count_pairs : count_pairs + MAX_LONG_WORDS + 1]
+        found = split_words(text[start : ends[field]], FNV_BASIS, np.empty(1, np.uint32), room, room_pairs)
+        count += found[1]
+        count_pairs += found[2]
+        word_ends[0, field], pair_ends[0, field] = count, count_pairs
         start = ends[field]
-    return words, word_ends
+    return words, word_ends, pairs, pair_ends
 
 
 @njit(cache=True, nogil=True)
@@ -195,8 +199,8 @@ def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
-    words, word_ends = split_fields(text, ends)
-    take_step(memory, text, ends, words, word_ends, actions, is_error)
+    words, word_ends, _, _ = split_fields(text, ends)
+    take_step(memory, text, ends, words, word_ends[0], actions, is_error)
 
 
 @njit(cache=True, nogil=True)
@@ -324,8 +328,7 @@ def take_steps(
     memory: NDArray[np.int64],
     text: NDArray[np.uint8],
     ends: NDArray[np.int64],
-    words: NDArray[np.uint32],
-    word_ends: NDArray[np.int64],
+    field_words: FieldWords,
     actions: NDArray[np.int64],
     is_error: NDArray[np.bool_],
     out: NDArray[np.float32],
@@ -333,6 +336,7 @@ def take_steps(
     """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
     as in version 1.
     """
+    words, word_ends, _, _ = field_words
     start, first = 0, 0
     own_ends, own_word_ends = np.empty(ends.shape[1], np.int64), np.empty(ends.shape[1], np.int64)
     for index in range(ends.shape[0]):

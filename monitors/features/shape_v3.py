@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from monitors.features import shape, shape_v2
 from monitors.features.compiling import choose_cache_dir
-from monitors.features.splitting import FNV_BASIS, LETTERS, MAX_LONG_WORDS
+from monitors.features.splitting import FNV_BASIS, LETTERS, MAX_LONG_WORDS, FieldWords
 
 choose_cache_dir()
 from numba import njit  # noqa: E402  (the cache folder must be chosen before numba reads it)
@@ -27,7 +27,9 @@ MAX_REQUEST_WORDS = 96
 """Distinct request words kept: the table stays three quarters full at most, so that looking one up ends soon."""
 N_BITS = SLOTS // 64
 SHORTEST = 2
-"""Bytes of a content word at least: sizes and counts are often two digits."""
+"""Bytes of a content word at least: sizes and counts are often two digits. One less than LONG: content words are the
+words of two bytes and the long ones.
+"""
 
 STOP_WORDS = frozenset(
     [
@@ -203,6 +205,36 @@ def _take_words(memory: NDArray[np.int64], text: NDArray[np.uint8], role: int, a
 
 
 @njit(cache=True, nogil=True)
+def _note_words(memory: NDArray[np.int64], words: NDArray[np.uint32], bits: int) -> None:
+    """Note which request words are among these content words: in any order, and any number of times."""
+    for word in words:
+        if word == 0 or _STOP_HASHES[word & np.uint32(8191)] == word:
+            continue
+        slot = _find(memory, word)
+        if slot >= 0:
+            _put(memory, bits, slot)
+
+
+@njit(cache=True, nogil=True)
+def _compare(
+    memory: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    words: NDArray[np.uint32],
+    pairs: NDArray[np.uint32],
+    role: int,
+) -> None:
+    """Take the words of one field that is no part of the request: as hashes where they are all there, else byte by
+    byte.
+    """
+    if words.size + pairs.size < MAX_LONG_WORDS:
+        bits = OPEN_ACTION if role == 1 else OPEN_RESULT
+        _note_words(memory, words, bits)
+        _note_words(memory, pairs, bits)
+    else:
+        _take_words(memory, text, role, False)
+
+
+@njit(cache=True, nogil=True)
 def _ask(memory: NDArray[np.int64], word: np.uint32) -> None:
     if memory[N_REQUEST] >= MAX_REQUEST_WORDS:
         return
@@ -220,8 +252,8 @@ def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
-    words, word_ends = shape_v2.split_fields(text, ends)
-    _take_step(memory, text, ends, words, word_ends, actions, is_error)
+    words, word_ends, pairs, pair_ends = shape_v2.split_fields(text, ends)
+    _take_step(memory, text, ends, words, word_ends[0], pairs, pair_ends[0], actions, is_error)
 
 
 @njit(cache=True, nogil=True)
@@ -231,22 +263,38 @@ def _take_step(
     ends: NDArray[np.int64],
     words: NDArray[np.uint32],
     word_ends: NDArray[np.int64],
+    pairs: NDArray[np.uint32],
+    pair_ends: NDArray[np.int64],
     actions: int,
     is_error: bool,
 ) -> None:
-    """Take one raw step whose long words are known, as in version 2."""
+    """Take one raw step whose long words are known, as in version 2, and those of two bytes likewise."""
     if actions > 0:
         _close_turn(memory)
     shape_v2.take_step(memory, text, ends, words, word_ends, actions, is_error)
     # As in version 2: what comes before the first action is the request; without any, what answers the first action.
     asks = memory[shape.TURNS] == 0 or (memory[shape.TURNS] == 1 and memory[shape_v2.PRELUDE_WORDS] == 0)
     if memory[shape.TURNS] > 0 and memory[N_REQUEST] > 0:
-        _take_words(memory, text[ends[0] : ends[1]], 1, False)
-        _take_words(memory, text[ends[2] : ends[3]], 1, False)
+        for field in (1, 3):
+            before = field - 1
+            _compare(
+                memory,
+                text[ends[before] : ends[field]],
+                words[word_ends[before] : word_ends[field]],
+                pairs[pair_ends[before] : pair_ends[field]],
+                1,
+            )
     if asks:
         _take_words(memory, text[: ends[0]], 2, True)
-    if asks or memory[N_REQUEST] > 0:
-        _take_words(memory, text[ends[3] : ends[4]], 2, asks)
+        _take_words(memory, text[ends[3] : ends[4]], 2, True)
+    elif memory[N_REQUEST] > 0:
+        _compare(
+            memory,
+            text[ends[3] : ends[4]],
+            words[word_ends[3] : word_ends[4]],
+            pairs[pair_ends[3] : pair_ends[4]],
+            2,
+        )
     for place in range(N_BITS):
         memory[IN_RESULTS + place] |= memory[OPEN_RESULT + place]
         memory[IN_ACTIONS + place] |= memory[OPEN_ACTION + place]
@@ -291,8 +339,7 @@ def take_steps(
     memory: NDArray[np.int64],
     text: NDArray[np.uint8],
     ends: NDArray[np.int64],
-    words: NDArray[np.uint32],
-    word_ends: NDArray[np.int64],
+    field_words: FieldWords,
     actions: NDArray[np.int64],
     is_error: NDArray[np.bool_],
     out: NDArray[np.float32],
@@ -300,21 +347,25 @@ def take_steps(
     """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
     as in version 1.
     """
-    start, first = 0, 0
-    own_ends, own_word_ends = np.empty(ends.shape[1], np.int64), np.empty(ends.shape[1], np.int64)
+    words, word_ends, pairs, pair_ends = field_words
+    start, first, first_pair = 0, 0, 0
+    own_ends, own_word_ends, own_pair_ends = np.empty_like(ends[0]), np.empty_like(ends[0]), np.empty_like(ends[0])
     for index in range(ends.shape[0]):
         for field in range(ends.shape[1]):
             own_ends[field] = ends[index, field] - start
             own_word_ends[field] = word_ends[index, field] - first
-        end, last = ends[index, -1], word_ends[index, -1]
+            own_pair_ends[field] = pair_ends[index, field] - first_pair
+        end, last, last_pair = ends[index, -1], word_ends[index, -1], pair_ends[index, -1]
         _take_step(
             memory[index],
             text[start:end],
             own_ends,
             words[first:last],
             own_word_ends,
+            pairs[first_pair:last_pair],
+            own_pair_ends,
             actions[index],
             is_error[index],
         )
         write_shape(memory[index], out[index])
-        start, first = end, last
+        start, first, first_pair = end, last, last_pair

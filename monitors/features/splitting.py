@@ -5,6 +5,8 @@ A word is a run of ASCII letters (lower-cased), digits, '_' and bytes of multi-b
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,11 @@ LONG = 3
 """Bytes of a word that sketches take note of."""
 MAX_LONG_WORDS = 2_048
 """Long words read of one field: the cost of a huge result is bounded."""
+
+FieldWords: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.int64]]
+"""Hashes of the long words of B raw steps' fields, one field after the other, and where each field's end (int64
+[B, F]); then those of the words of two bytes, likewise. At most MAX_LONG_WORDS of a field of either.
+"""
 
 
 def _to_letters() -> NDArray[np.uint32]:
@@ -35,16 +42,21 @@ LETTERS = _to_letters()
 
 @njit(cache=True, nogil=True)
 def split_words(
-    text: NDArray[np.uint8], basis: int, words: NDArray[np.uint32], long_words: NDArray[np.uint32]
-) -> tuple[int, int]:
-    """Write the hashes of a field's words in order, twice in one pass: of all words from `basis` (FNV-1a, 32 bit), and
-    of those of at least LONG bytes from the usual basis. Return how many of each.
+    text: NDArray[np.uint8],
+    basis: int,
+    words: NDArray[np.uint32],
+    long_words: NDArray[np.uint32],
+    pairs: NDArray[np.uint32],
+) -> tuple[int, int, int]:
+    """Write the hashes of a field's words in order, in one pass: of all words from `basis` (FNV-1a, 32 bit), of those
+    of at least LONG bytes from the usual basis, and of those of two bytes from the usual basis into `pairs`. Return how
+    many of each.
 
     Each array is filled to one place less than it has: what comes later is not read.
     """
     start, usual = np.uint32(basis), np.uint32(FNV_BASIS)
-    most, most_long = words.size - 1, long_words.size - 1
-    count, count_long, position = 0, 0, 0
+    most, most_long, most_pairs = words.size - 1, long_words.size - 1, pairs.size - 1
+    count, count_long, count_pairs, position = 0, 0, 0, 0
     while position < text.size and (count < most or count_long < most_long):
         letter = LETTERS[text[position]]
         if letter == 0:
@@ -63,4 +75,6 @@ def split_words(
         count = min(count + 1, most)
         long_words[count_long] = long_word
         count_long = min(count_long + (position - first >= LONG), most_long)
-    return count, count_long
+        pairs[count_pairs] = long_word
+        count_pairs = min(count_pairs + (position - first == 2), most_pairs)
+    return count, count_long, count_pairs

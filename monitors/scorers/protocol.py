@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,19 @@ class ScoreBatch:
     """[B, state_size] state after the raw step."""
 
 
-def to_inputs(features: FeatureBatch, state: NDArray[np.float32], names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Return a graph's inputs by name; `names` is INPUT_NAMES or PADDED_INPUT_NAMES."""
-    inputs: dict[str, NDArray[Any]] = {"shape": features.shape, "opens": features.opens, "state": state}
+RunScores: TypeAlias = tuple[ScoreBatch, Sequence[NDArray[np.float32]]]
+"""Scores, and each run's next state [state_size] in an array of its own."""
+
+
+def to_inputs(
+    features: FeatureBatch, state: NDArray[np.float32] | None, names: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return a graph's inputs by name, without the state where it is None: it comes from elsewhere. `names` is
+    INPUT_NAMES or PADDED_INPUT_NAMES.
+    """
+    inputs: dict[str, NDArray[Any]] = {"shape": features.shape, "opens": features.opens}
+    if state is not None:
+        inputs["state"] = state
     if "chunks" in names:
         return {**inputs, "rows": features.rows, "weights": features.weights, "chunks": features.chunks}
     rows, weights = features.pad()
@@ -53,3 +64,32 @@ class Scorer(Protocol):
 
     def step(self, features: FeatureBatch, state: NDArray[np.float32]) -> ScoreBatch:
         """Return scores and next states; `state` is float32 [B, state_size] and stays as it is."""
+
+
+@runtime_checkable
+class KeepsStates(Protocol):
+    """A scorer that may still have, where it computes, the states that it gave out."""
+
+    def step_runs(self, features: FeatureBatch, states: Sequence[NDArray[np.float32]]) -> RunScores:
+        """Return what `StepRuns` does."""
+
+
+StepRuns: TypeAlias = Callable[[FeatureBatch, Sequence[NDArray[np.float32]]], RunScores]
+"""Scores one raw step of each of B runs that hold a state [state_size] each, B > 0; the states stay as they are."""
+
+
+def to_step_runs(scorer: Scorer) -> StepRuns:
+    """Return how a scorer steps runs that hold their states themselves."""
+    # Asked once: what a protocol asks of an object costs more than a small batch.
+    return scorer.step_runs if isinstance(scorer, KeepsStates) else partial(_step_runs, scorer)
+
+
+def _step_runs(scorer: Scorer, features: FeatureBatch, states: Sequence[NDArray[np.float32]]) -> RunScores:
+    scores = scorer.step(features, stack_states(states))
+    # Copies: a part of the array would keep the states of all the runs alive with its own.
+    return scores, [state.copy() for state in scores.state]
+
+
+def stack_states(states: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the states of B runs as [B, state_size]."""
+    return np.concatenate(states).reshape(len(states), -1)

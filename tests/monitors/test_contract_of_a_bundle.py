@@ -143,8 +143,8 @@ def test_a_bundle_whose_monitor_breaks_a_contract_is_not_read(
     tiny: TinyBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = shutil.copytree(tiny.path, tmp_path / "bundle")
-    whole = monitor_module.OnnxScorer
-    monkeypatch.setattr(monitor_module, "OnnxScorer", lambda *args: BrokenScorer(whole(*args), mixes_the_batch))
+    whole = monitor_module.choose_scorer
+    monkeypatch.setattr(monitor_module, "choose_scorer", lambda *args: BrokenScorer(whole(*args), mixes_the_batch))
 
     with pytest.raises(BundleError, match="a step scores in a batch as alone"):
         Monitor.read(bundle, device="cpu")

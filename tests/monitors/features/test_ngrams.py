@@ -122,18 +122,24 @@ def test_bytes_and_ends_are_those_of_each_field_alone(views: list[StepView]) -> 
     ]
 
 
-@given(TEXT, st.integers(1, 6), st.integers(1, 4))
-def test_words_and_long_words_are_those_of_the_reference_as_far_as_there_is_room(
-    text: str, room: int, room_long: int
+@given(TEXT, st.integers(1, 6), st.integers(1, 4), st.integers(1, 4))
+def test_words_long_ones_and_those_of_two_bytes_are_those_of_the_reference_as_far_as_there_is_room(
+    text: str, room: int, room_long: int, room_pairs: int
 ) -> None:
-    words, long_words = np.empty(room + 1, np.uint32), np.empty(room_long + 1, np.uint32)
+    words, long_words, pairs = (np.empty(size + 1, np.uint32) for size in (room, room_long, room_pairs))
     found = re.findall(rb"[a-z0-9_\x80-\xff]+", text.encode("utf-8", "replace").lower())
 
-    count, count_long = split_words(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), 7, words, long_words)
+    raw = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+    count, count_long, count_pairs = split_words(raw, 7, words, long_words, pairs)
 
     assert words[:count].tolist() == [fnv(word, 7) for word in found[:room]]
     long = [word for word in found if len(word) >= LONG][:room_long]
     assert long_words[:count_long].tolist() == [fnv(word, FNV_BASIS) for word in long]
+    # As far as the pass goes: it ends where there is room for neither words nor long ones.
+    of_two = [fnv(word, FNV_BASIS) for word in found if len(word) == 2]
+    assert pairs[:count_pairs].tolist() == of_two[:count_pairs]
+    if len(found) < room or len([word for word in found if len(word) >= LONG]) < room_long:
+        assert count_pairs == min(len(of_two), room_pairs)
 
 
 @given(VIEWS)

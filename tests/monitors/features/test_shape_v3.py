@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from monitors.features import shape_v2, shape_v3
 from monitors.features.featuriser import NgramFeaturiser
@@ -40,6 +41,13 @@ def last_shape(views: list[StepView], featuriser: NgramFeaturiser = THIRD) -> di
         step = featuriser.step(view, memory)
         memory, numbers = step.memory, step.shape
     return dict(zip(shape_v3.SHAPE_NAMES, numbers.tolist(), strict=False))
+
+
+def last_memory(views: list[StepView]) -> NDArray[np.int64]:
+    memory = THIRD.initial_memory()
+    for view in views:
+        memory = THIRD.step(view, memory).memory
+    return memory
 
 
 def content(*texts: object) -> set[str]:
@@ -132,3 +140,33 @@ def test_a_request_alone_has_covered_nothing() -> None:
 
 def test_the_memory_is_small_and_never_grows() -> None:
     assert shape_v3.MEMORY_SIZE * 8 < 2_800
+
+
+@given(TEXT, st.lists(st.sampled_from([*WORDS, "é", "x1"]), max_size=20), st.sampled_from([1, 40, 200]), st.booleans())
+def test_words_compared_as_hashes_leave_the_memory_that_words_read_byte_by_byte_leave(
+    request: str, words: list[str], times: int, acts: bool
+) -> None:
+    # At 200 times a field has more words than are read, of either kind.
+    raw = np.frombuffer(" ".join(words * times).encode(), np.uint8)
+    by_hash = last_memory([StepView(observation=request), StepView(actions=1)])
+    by_byte = by_hash.copy()
+    role = 1 if acts else 2
+    long_words, long_ends, pairs, pair_ends = shape_v2.split_fields(raw, np.array([raw.size]))
+
+    shape_v3._compare(by_hash, raw, long_words[: long_ends[0, 0]], pairs[: pair_ends[0, 0]], role)
+    shape_v3._take_words(by_byte, raw, role, False)
+
+    assert by_hash.tolist() == by_byte.tolist()
+
+
+def test_words_are_compared_as_far_as_they_are_read() -> None:
+    words = [f"word{number}" for number in range(shape_v3.MAX_LONG_WORDS - 1)]
+    runs = [
+        [StepView(observation="shoes"), StepView(actions=1), StepView(result=" ".join([*before, "shoes"]))]
+        for before in (words, [*words, "one"], [*words, "the"], [*words, "10"])
+    ]
+
+    found = [last_shape(views)["request_in_results"] for views in runs]
+
+    # A stop word is not read as one; a word of two bytes is.
+    assert found == [1, 0, 1, 0]

@@ -1,18 +1,26 @@
-"""The same monitor over every scorer: the graph that is served, and the same graph by plain numpy."""
+"""The same monitor over every scorer: the graph that is served, by a plain call and by I/O binding, and the same graph
+by plain numpy; and batches to step them with.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from induction.learning.export import export_graph
 from induction.learning.network import MonitorNetwork, NetworkSize
 from induction.learning.reference import ReferenceScorer
 from monitors import Monitor
+from monitors.features.protocol import FeatureBatch
 from monitors.features.shape import N_SHAPE
+from monitors.scorers.device_scorer import DeviceScorer
 from monitors.scorers.onnx_runtime import OnnxScorer
+from monitors.scorers.protocol import Scorer
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +39,36 @@ def graph(network: MonitorNetwork, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-@pytest.fixture(scope="session", params=["onnx", "numpy"])
+def make_features(size: int, width: int = 9) -> FeatureBatch:
+    """Features of `size` raw steps by a seed, two chunks each."""
+    rng = np.random.default_rng(size)
+    # The first chunk of all is empty.
+    weights = rng.random((2 * size + 1, width), np.float32)
+    weights[0] = 0
+    return FeatureBatch(
+        rng.integers(0, 5, weights.shape),
+        weights,
+        np.arange(1, 2 * size + 1).reshape(size, 2),
+        rng.normal(size=(size, N_SHAPE)).astype(np.float32),
+        (np.arange(size) % 2).astype(np.float32),
+    )
+
+
+def make_states(size: int, state_size: int) -> list[NDArray[np.float32]]:
+    """States of `size` runs by a seed, none like another."""
+    return list(np.random.default_rng(size).normal(size=(size, state_size)).astype(np.float32))
+
+
+@pytest.fixture(scope="session", params=["onnx", "numpy", "bound", "kept", "kept-few"])
 def scored_monitor(request: pytest.FixtureRequest, monitor: Monitor, network: MonitorNetwork, graph: Path) -> Monitor:
     """A monitor with a threshold that its runs cross, on each scorer in turn."""
-    scorer = OnnxScorer(graph, "cpu") if request.param == "onnx" else ReferenceScorer(graph.read_bytes())
+    scorers: dict[str, Callable[[], Scorer]] = {
+        "onnx": lambda: OnnxScorer(graph),
+        "numpy": lambda: ReferenceScorer(graph.read_bytes()),
+        "bound": lambda: DeviceScorer(graph, "cpu", capacity=0),
+        "kept": lambda: DeviceScorer(graph, "cpu"),
+        "kept-few": lambda: DeviceScorer(graph, "cpu", capacity=3),
+    }
+    scorer = scorers[request.param]()
     manifest = monitor.manifest.model_copy(update={"threshold": -0.02, "release": -0.1})
     return Monitor(manifest, monitor.adapter, monitor.featuriser, scorer)

@@ -14,25 +14,10 @@ from onnx import TensorProto, helper
 from induction.learning.reference import ReferenceScorer
 from monitors import Monitor
 from monitors.errors import BundleError, MissingExtraError
-from monitors.features.protocol import FeatureBatch
-from monitors.features.shape import N_SHAPE
 from monitors.scorers import onnx_runtime
 from monitors.scorers.onnx_runtime import OnnxScorer, check_one_runtime
+from tests.monitors.scorers.conftest import make_features
 from tests.tiny_bundle import chat_run
-
-
-def features(size: int, width: int = 9) -> FeatureBatch:
-    rng = np.random.default_rng(size)
-    # Two chunks a raw step; the first of all is empty.
-    weights = rng.random((2 * size + 1, width), np.float32)
-    weights[0] = 0
-    return FeatureBatch(
-        rng.integers(0, 5, weights.shape),
-        weights,
-        np.arange(1, 2 * size + 1).reshape(size, 2),
-        rng.normal(size=(size, N_SHAPE)).astype(np.float32),
-        (np.arange(size) % 2).astype(np.float32),
-    )
 
 
 @pytest.mark.parametrize(("size", "width"), [(1, 1), (1, 64), (3, 7), (200, 128)])
@@ -40,7 +25,7 @@ def test_any_batch_and_any_number_of_rows_give_the_reference_scores(graph: Path,
     scorer = OnnxScorer(graph, "cpu")
     reference = ReferenceScorer(graph.read_bytes())
     batch, state = (
-        features(size, width),
+        make_features(size, width),
         np.random.default_rng(1).normal(size=(size, scorer.state_size)).astype(np.float32),
     )
 
@@ -99,10 +84,6 @@ def test_a_device_that_is_not_there_says_what_to_install(graph: Path) -> None:
         OnnxScorer(graph, "cuda")
 
 
-def test_auto_takes_the_cpu_where_there_is_nothing_better(graph: Path) -> None:
-    assert OnnxScorer(graph).device in ("cpu", "cuda")
-
-
 @pytest.mark.parametrize(
     ("installed", "advice"),
     [
@@ -117,12 +98,3 @@ def test_no_runtime_and_two_runtimes_say_what_to_do(
 
     with pytest.raises(MissingExtraError, match=advice):
         check_one_runtime()
-
-
-@pytest.mark.cuda
-def test_cuda_gives_the_scores_of_the_cpu(graph: Path) -> None:
-    on_cpu, on_cuda = OnnxScorer(graph, "cpu"), OnnxScorer(graph, "cuda")
-    batch, state = features(64), np.random.default_rng(1).normal(size=(64, on_cpu.state_size)).astype(np.float32)
-
-    assert on_cuda.device == "cuda"
-    assert on_cuda.step(batch, state).failure_logit == pytest.approx(on_cpu.step(batch, state).failure_logit, abs=1e-3)
