@@ -70,7 +70,7 @@ def known_names(service: Service, tiny: TinyBundle, run_id: str) -> dict[str, li
 
 
 def to_settings(known: dict[str, list[str]]) -> str:
-    """Settings of Schemathesis by which half of all names in addresses are known ones, so that more than 404 is seen."""
+    """Settings of Schemathesis: half of all names in addresses are known ones, so that more than 404 is seen."""
     hooks = orjson.dumps(str(Path(__file__).with_name("retry_after.py"))).decode()
     lines = [f"hooks = {hooks}", "max-stream-events = 3", "request-timeout = 30.0"]
     for name, values in known.items():
