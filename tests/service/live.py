@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -38,10 +39,15 @@ class Service:
                     found.append(pid)
         return found
 
-    def kill(self, kind: str) -> None:
-        """SIGKILL one child of a kind, if it is alive just now."""
-        for pid in self.pids(kind)[:1]:
-            os.kill(pid, signal.SIGKILL)
+    def kill(self, kind: str, rng: random.Random | None = None) -> int:
+        """SIGKILL one child of a kind, if one is alive just now; how many were killed. `rng` chooses which."""
+        pids = self.pids(kind)
+        if not pids:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(rng.choice(pids) if rng else pids[0], signal.SIGKILL)
+            return 1
+        return 0
 
     def until_ready(self, within_s: float = 40.0) -> None:
         self.until(lambda: self.get("/readyz") == 200, within_s, "ready")

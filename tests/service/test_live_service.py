@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,45 +171,6 @@ def test_without_a_bundle_it_starts_and_says_what_to_do(tmp_path: Path) -> None:
         answer = service.http.post("/v1/runs/r/steps", json={})
         assert answer.status_code == 503
         assert "--bundle" in answer.json()["detail"]
-
-
-@pytest.mark.timeout(240)
-def test_a_storm_of_kills_loses_no_acknowledged_step_and_changes_no_score(tiny: TinyBundle, tmp_path: Path) -> None:
-    """Redis, API and workers are killed at random for 20 s while runs go on; every score comes out as with no kill."""
-    rng = random.Random(5)
-    acknowledged: dict[str, list[int]] = {}
-    stop = threading.Event()
-    runs = {f"storm-{index}": tiny.corpus.runs[index] * 4 for index in range(6)}
-    with running(tmp_path, "--bundle", str(tiny.path), "--workers", "2") as service:
-        service.until_ready()
-
-        def play(run_id: str) -> None:
-            positions = acknowledged.setdefault(run_id, [])
-            for number, raw_step in enumerate(runs[run_id]):
-                if stop.is_set() and number > 5:
-                    return
-                positions.append(service.post(run_id, raw_step, f"s{number}"))
-                time.sleep(0.05)
-
-        players = [threading.Thread(target=play, args=(run_id,)) for run_id in runs]
-        for player in players:
-            player.start()
-        ends = time.monotonic() + 20
-        while time.monotonic() < ends:
-            time.sleep(rng.uniform(0.3, 1.5))
-            service.kill(rng.choice(["redis", "api", "worker", "worker"]))
-        stop.set()
-        for player in players:
-            player.join(60)
-        service.until_ready()
-        assert service.log.read_text().count("is started again") >= 8
-        for run_id, positions in acknowledged.items():
-            assert positions == list(range(len(positions)))
-            run = service.until_scored(run_id, len(positions))
-            assert run["steps"] == len(positions)
-            assert run["parked"] == 0
-            assert_same_scores(run, tiny, runs[run_id][: len(positions)])
-            assert [alert["episode"] for alert in run["alert_list"]] == list(range(1, run["alerts"] + 1))
 
 
 def test_roles_apart_over_a_shared_redis_work_as_one_service(tiny: TinyBundle, tmp_path: Path) -> None:
