@@ -1,4 +1,4 @@
-"""API, workers and Redis are killed at random under load; no acknowledged step is lost, no score and no alert changes."""
+"""API, workers and Redis are killed at random under load: no acknowledged step is lost, no score, no alert changes."""
 
 from __future__ import annotations
 
