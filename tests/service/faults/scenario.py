@@ -1,22 +1,14 @@
-"""A worker that fails between any two commands to Redis: what comes out is what comes out with no fault.
-
-The points are found by counting: the fault comes after 0 commands, after 1, … until the work is done before it comes.
-"""
+"""The work that faults disturb, and all that is to come out of it whatever they do."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from dataclasses import asdict
 from typing import Any
 
 import orjson
-import pytest
 
-from service.redis_log.partitions import RedisPartitionLog
-from tests.service.conftest import LEASE_MS, Core
+from tests.service.conftest import Core
 from tests.service.fakes import offline_scores
-from tests.service.faults import Faults, FaultyRedis, Kind
 
 # Runs in several partitions: two alert episodes, a step to be parked, a step of no known kind, a run of one step.
 RUNS: dict[str, list[dict[str, Any]]] = {
@@ -27,46 +19,8 @@ RUNS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(params=["together", "entry by entry"])
-def careful(request: pytest.FixtureRequest) -> bool:
-    """Whether the partitions' owners died so often before that they are scored entry by entry."""
-    return bool(request.param == "entry by entry")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["dies", "answer is lost"])
-async def test_a_worker_that_fails_between_any_two_commands_changes_nothing(
-    core: Core, kind: Kind, careful: bool
-) -> None:
-    await post_all(core, careful=False)
-    async with core.working():
-        await until_all_scored(core)
-    faultless = await outcome(core)
-    assert_as_offline(faultless)
-    for after in itertools.count(0 if kind == "dies" else 1):
-        await core.client.flushall()
-        await post_all(core, careful)
-        faults = Faults(kind, after)
-        log = RedisPartitionLog(FaultyRedis(core.client, faults), core.keys, LEASE_MS)
-        async with core.working("w1", log=lambda _, log=log: log, crash=True):
-            working = asyncio.create_task(until_all_scored(core))
-            died = asyncio.create_task(faults.met.wait())
-            ended = [working, died] if kind == "dies" else [working]
-            await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED, timeout=20)
-            for task in (working, died):
-                task.cancel()
-        if kind == "dies":
-            # Under the same name, as the supervisor starts it again: it need not wait for the leases to run out.
-            async with core.working("w1", crash=True):
-                await until_all_scored(core)
-        assert await outcome(core) == faultless, f"fault {after}: {faults.where}"
-        if not faults.where:
-            break
-    # Leases, a read, the runs' progress, a commit in each partition: less would be a test of nothing.
-    assert after > 3 * core.keys.count
-
-
-async def post_all(core: Core, careful: bool) -> None:
+async def post_all(core: Core, *, careful: bool = False) -> None:
+    """Store all steps; `careful` as if each partition's owners had died so often that its steps go entry by entry."""
     if careful:
         for partition in range(core.keys.count):
             await core.client.hset(core.keys[partition].cursor, "attempts", 7)
@@ -75,6 +29,7 @@ async def post_all(core: Core, careful: bool) -> None:
 
 
 async def until_all_scored(core: Core) -> None:
+    """Return once every step is scored or parked."""
     for run_id, steps in RUNS.items():
         await core.until_scored(run_id, len(steps))
 
@@ -116,3 +71,13 @@ def assert_as_offline(found: dict[str, Any]) -> None:
     assert found["outbox"] == sorted(name for run_id in RUNS for name, _ in found[run_id]["alerts"])
     assert found["parked"] == [("default:b", 1, "ValueError: this step explodes")]
     assert found["waiting"] == 0
+
+
+async def work_without_fault(core: Core) -> dict[str, Any]:
+    """The outcome with no fault; fails where it is not what the monitor alone gives."""
+    await post_all(core)
+    async with core.working():
+        await until_all_scored(core)
+    found = await outcome(core)
+    assert_as_offline(found)
+    return found
