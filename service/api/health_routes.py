@@ -11,6 +11,10 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps
 
+_METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}
+}
+
 
 def build_health_router(deps: ApiDeps) -> APIRouter:
     """The routes for operators; none needs a key, and none tells anything of a run."""
@@ -46,5 +50,7 @@ def build_health_router(deps: ApiDeps) -> APIRouter:
 
     router.add_api_route("/livez", livez, methods=["GET"], response_model=None)
     router.add_api_route("/readyz", readyz, methods=["GET"], response_model=None)
-    router.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
+    router.add_api_route(
+        "/metrics", metrics, methods=["GET"], response_model=None, response_class=Response, responses=_METRICS_ANSWER
+    )
     return router

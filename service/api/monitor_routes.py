@@ -13,12 +13,12 @@ from starlette.responses import Response
 from service.api.deps import ApiDeps
 from service.api.problems import problem
 from service.api.step_route import JSON_TYPES, check_media, read_body, to_answer
-from service.api.views import MonitorDetail, MonitorView, PreviewView
+from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorView, PreviewView
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
 from service.errors import RawStepRefused
 
-_STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+_STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": RAW_STEP_SCHEMA}}}}
 
 
 def build_monitor_router(deps: ApiDeps) -> APIRouter:

@@ -12,12 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service import errors
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 # Error → status, the problem's name, and its title. The first class that fits counts, so the narrow ones come first.
 ProblemRow = tuple[type[errors.ServiceError], int, str, str]
@@ -124,7 +126,10 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
             405: f"{request.method} is not for {request.url.path}",
         }.get(status, str(error.detail))
         name = status.phrase.lower().replace(" ", "-")
-        return problem(status, name, status.phrase, detail, headers=error.headers)
+        headers = dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(methods_of(request))
+        return problem(status, name, status.phrase, detail, headers=headers)
 
     async def on_defect(request: Request, error: Exception) -> Response:
         log.error("a defect in %s %s", request.method, request.url.path, exc_info=error)
@@ -134,6 +139,16 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)
     app.add_exception_handler(Exception, on_defect)
+
+
+def methods_of(request: Request) -> list[str]:
+    """The methods that the request's address answers, over all its routes: the router itself names the first route's
+    alone."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:

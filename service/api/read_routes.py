@@ -14,6 +14,7 @@ from service.api.step_route import to_answer
 from service.api.views import (
     AlertPage,
     RunDetail,
+    RunId,
     RunPage,
     RunState,
     to_alert_view,
@@ -47,7 +48,7 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
         return to_answer({"runs": [to_run_view(run) for run in runs], "next": to_mark(following)})
 
     async def get_run(
-        run_id: str,
+        run_id: RunId,
         request: Request,
         first: int = Query(0, ge=0, le=2**31, description="Scores from this position on."),
         limit: int = Query(2000, ge=1, le=10_000, description="So many scores at most."),

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.runs import run_state
 from service.records import JsonObject, RunRecord, ScoreRecord
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+# Documented here, checked by `core.ingest.check_run_id`, which says in words what is allowed.
+RUN_ID_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 200,
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9._~:@#+=,-]{0,199}$",
+}
+RunId = Annotated[str, Path(json_schema_extra=RUN_ID_SCHEMA)]
+RAW_STEP_SCHEMA: dict[str, Any] = {"oneOf": [{"type": "object"}, {"type": "string"}]}
 RunState = Literal["ok", "warning", "ended", "expired", "succeeded", "failed"]
 
 
@@ -113,8 +123,8 @@ class Outcome(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    success: bool
-    intervened: bool | None = Field(None, description="Somebody acted on the warning.")
+    success: bool = Field(strict=True)
+    intervened: bool | None = Field(None, strict=True, description="Somebody acted on the warning.")
 
 
 class RunView(BaseModel):

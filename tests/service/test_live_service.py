@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import random
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -25,116 +19,10 @@ from monitors.adapter.coverage import Coverage
 from monitors.monitor import Monitor
 from monitors.stepview import JsonValue
 from service.redis_log.embedded import EmbeddedRedis, find_server
+from tests.service.live import Service, free_port, running
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 pytestmark = pytest.mark.slow
-
-
-@dataclass
-class Service:
-    """A running service."""
-
-    process: subprocess.Popen[bytes]
-    http: httpx.Client
-    log: Path
-
-    def pids(self, kind: str) -> list[int]:
-        """The pids of the supervisor's children of a kind: redis, api or worker."""
-        found = []
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in map(int, children):
-            with contextlib.suppress(OSError):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                if (kind == "redis" and "redis.sock" in line) or line.endswith(f"service.app {kind}"):
-                    found.append(pid)
-        return found
-
-    def kill(self, kind: str) -> None:
-        """SIGKILL one child of a kind, if it is alive just now."""
-        for pid in self.pids(kind)[:1]:
-            os.kill(pid, signal.SIGKILL)
-
-    def until_ready(self, within_s: float = 40.0) -> None:
-        self.until(lambda: self.get("/readyz") == 200, within_s, "ready")
-
-    def get(self, path: str) -> int:
-        with contextlib.suppress(httpx.TransportError):
-            return self.http.get(path).status_code
-        return 0
-
-    def until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:
-        deadline = time.monotonic() + within_s
-        while not holds():
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, f"not {what} in {within_s} s: {self.log.read_text()[-3000:]}"
-            time.sleep(0.05)
-
-    def until_scored(self, run_id: str, steps: int) -> dict[str, Any]:
-        """The run, once so many of its steps are scored."""
-        run: dict[str, Any] = {}
-
-        def scored() -> bool:
-            with contextlib.suppress(httpx.TransportError):
-                answer = self.http.get(f"/v1/runs/{run_id}")
-                run.update(answer.json() if answer.status_code == 200 else {})
-            return bool(run.get("scored", -1) >= steps)
-
-        self.until(scored, 30, f"{run_id} scored")
-        return run
-
-    def post(self, run_id: str, step: JsonValue, step_id: str) -> int:
-        """Post until it is acknowledged, as a careful client does; the step's position."""
-        deadline = time.monotonic() + 40
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                answer = self.http.post(f"/v1/runs/{run_id}/steps", json=step, headers={"Idempotency-Key": step_id})
-                if answer.status_code == 202:
-                    return int(answer.json()["steps"][0]["position"])
-                assert answer.status_code == 503, answer.text
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
-            time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Service]:
-    """`forewarn serve` with its data in `folder`; killed in the end if it has not left."""
-    port = free_port()
-    log = folder / "service.log"
-    folder.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "forewarn",
-                "serve",
-                "--port",
-                str(port),
-                "--data-dir",
-                str(folder / "data"),
-                *options,
-            ],
-            stdout=output,
-            stderr=output,
-            env=os.environ | (environment or {}),
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as http:
-            yield Service(process, http, log)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(30)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -283,45 +171,6 @@ def test_without_a_bundle_it_starts_and_says_what_to_do(tmp_path: Path) -> None:
         answer = service.http.post("/v1/runs/r/steps", json={})
         assert answer.status_code == 503
         assert "--bundle" in answer.json()["detail"]
-
-
-@pytest.mark.timeout(240)
-def test_a_storm_of_kills_loses_no_acknowledged_step_and_changes_no_score(tiny: TinyBundle, tmp_path: Path) -> None:
-    """Redis, API and workers are killed at random for 20 s while runs go on; every score comes out as with no kill."""
-    rng = random.Random(5)
-    acknowledged: dict[str, list[int]] = {}
-    stop = threading.Event()
-    runs = {f"storm-{index}": tiny.corpus.runs[index] * 4 for index in range(6)}
-    with running(tmp_path, "--bundle", str(tiny.path), "--workers", "2") as service:
-        service.until_ready()
-
-        def play(run_id: str) -> None:
-            positions = acknowledged.setdefault(run_id, [])
-            for number, raw_step in enumerate(runs[run_id]):
-                if stop.is_set() and number > 5:
-                    return
-                positions.append(service.post(run_id, raw_step, f"s{number}"))
-                time.sleep(0.05)
-
-        players = [threading.Thread(target=play, args=(run_id,)) for run_id in runs]
-        for player in players:
-            player.start()
-        ends = time.monotonic() + 20
-        while time.monotonic() < ends:
-            time.sleep(rng.uniform(0.3, 1.5))
-            service.kill(rng.choice(["redis", "api", "worker", "worker"]))
-        stop.set()
-        for player in players:
-            player.join(60)
-        service.until_ready()
-        assert service.log.read_text().count("is started again") >= 8
-        for run_id, positions in acknowledged.items():
-            assert positions == list(range(len(positions)))
-            run = service.until_scored(run_id, len(positions))
-            assert run["steps"] == len(positions)
-            assert run["parked"] == 0
-            assert_same_scores(run, tiny, runs[run_id][: len(positions)])
-            assert [alert["episode"] for alert in run["alert_list"]] == list(range(1, run["alerts"] + 1))
 
 
 def test_roles_apart_over_a_shared_redis_work_as_one_service(tiny: TinyBundle, tmp_path: Path) -> None:
