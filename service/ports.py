@@ -27,6 +27,7 @@ from service.records import (
 
 if TYPE_CHECKING:
     # A process that scores nothing must not pay for numba and ONNX Runtime.
+    from monitors.evidence import Evidence
     from monitors.monitor import Verdict
     from monitors.run_state import RunState
 
@@ -194,6 +195,17 @@ class LiveMonitor(Protocol):
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
         """The next state and the verdict for one raw step of each of several runs. Pure."""
+        ...
+
+    def explain(
+        self,
+        state: RunState,
+        raw_step: JsonValue,
+        score_before: float | None = None,
+        turn_symbols: Sequence[int] | None = None,
+    ) -> Evidence:
+        """What a raw step did to a run in the state before it. Pure. `score_before` is None for a run's first step;
+        `turn_symbols` are its turns' event symbols, this step's included, None where they are not known."""
         ...
 
 
