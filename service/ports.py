@@ -86,6 +86,10 @@ class PartitionLog(Protocol):
         """What callers said of these runs."""
         ...
 
+    async def read_records(self, steps: Mapping[RunRef, int]) -> list[bytes]:
+        """The stored score records of each run's first so many steps, 32 bytes each, as far as they are committed."""
+        ...
+
     async def commit(self, commits: Sequence[PartitionCommit]) -> list[bool]:
         """Write each partition's batch atomically; False where the fence has moved on and nothing was written."""
         ...

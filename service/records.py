@@ -240,6 +240,7 @@ class AlertNote:
     episode: int
     created_ms: int
     body: bytes
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)

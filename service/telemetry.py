@@ -95,7 +95,7 @@ class WorkerMetrics:
             buckets=_LATENCY,
             registry=registry,
         )
-        self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor"], registry=registry)
+        self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor", "severity"], registry=registry)
         self.parked = Counter(
             "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
         )
