@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from monitors.stepview import JsonValue
 from service.errors import ServiceError
 from service.records import (
+    Acknowledgement,
     AlertQuery,
     Appended,
     Entry,
@@ -152,11 +153,23 @@ class RunReader(Protocol):
         ...
 
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
-        """A run's alerts, by episode."""
+        """A run's alerts, by episode, each with what has become of it (`episodes.with_state`)."""
+        ...
+
+    async def read_alert(self, project: str, alert_id: str) -> JsonObject | None:
+        """One alert, likewise."""
         ...
 
     async def list_alerts(self, query: AlertQuery) -> tuple[list[JsonObject], tuple[int, str] | None]:
-        """Alerts, newest first, and where to go on if there are more."""
+        """Alerts, newest first, each with what has become of it, and where to go on if there are more."""
+        ...
+
+
+class Acknowledger(Protocol):
+    """The way to say that an alert was seen."""
+
+    async def acknowledge(self, project: str, alert_id: str, acknowledgement: Acknowledgement) -> bool:
+        """Write it down, unless there is one already: the first holds. True if this is the first. Raises NotFound."""
         ...
 
 

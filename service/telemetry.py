@@ -43,6 +43,9 @@ class IngestMetrics:
             ["problem"],
             registry=registry,
         )
+        self.acknowledged = Counter(
+            "forewarn_alerts_acknowledged", "Alert episodes that somebody has taken note of.", registry=registry
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )

@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 from service.alerts.fanout import FanOut
 from service.alerts.metrics import DeliveryMetrics, answer_label
 from service.alerts.policy import Attempt, DeliveryPolicy, Settlement
-from service.alerts.records import Delivery
+from service.alerts.records import Delivery, mark_stale
 from service.alerts.registry import Webhook, WebhookRegistry
 from service.alerts.sending import Sender
-from service.alerts.store import STORE_ERRORS, DeliveryStore, DueWebhook, RedisClient
+from service.alerts.store import STORE_ERRORS, AlertNow, DeliveryStore, DueWebhook, RedisClient
 from service.alerts.targets import TargetGuard
 
 logger = logging.getLogger(__name__)
@@ -152,9 +152,15 @@ class DeliveryLoop:
             settlement = Settlement("failed", 0, "the webhook was deleted")
         elif self._now_ms() >= delivery.expires_ms:
             settlement = Settlement("expired", 0, delivery.error or "too old to be sent")
+        elif (now := await self._alert_now(partition, delivery)) is None:
+            return  # Redis is away: the claim lapses, and it is tried again
+        elif now.acknowledged:
+            settlement = Settlement("acknowledged", 0, "acknowledged before it could be sent")
         else:
+            body = mark_stale(delivery.body) if now.run_over else delivery.body
+            self._metrics.stale.inc(now.run_over)
             with self._metrics.in_flight.track_inprogress():
-                attempt = await self._sender.send(webhook, delivery.id, delivery.body)
+                attempt = await self._sender.send(webhook, delivery.id, body)
             self._metrics.attempts.labels(answer_label(attempt.status)).inc()
             self._metrics.attempt_seconds.observe(attempt.latency_ms / 1000)
             now_ms = self._now_ms()
@@ -165,6 +171,13 @@ class DeliveryLoop:
                 held_ms = min(attempt.retry_after_ms, self._policy.longest_delay_ms)
                 self._held_until_ms[delivery.webhook_id] = now_ms + held_ms
         await self._settle(partition, delivery, settlement, attempt)
+
+    async def _alert_now(self, partition: int, delivery: Delivery) -> AlertNow | None:
+        try:
+            return await self._store.alert_now(partition, delivery)
+        except STORE_ERRORS as error:
+            logger.warning("what has become of alert %s could not be read: %s", delivery.alert_id, error)
+            return None
 
     async def _settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None
@@ -186,6 +199,8 @@ class DeliveryLoop:
         self._metrics.settled.labels(settlement.state).inc()
         if settlement.state == "delivered":
             self._metrics.alert_to_webhook_seconds.observe(max(0, self._now_ms() - delivery.alert_ms) / 1000)
+        elif settlement.state == "acknowledged":
+            logger.info("delivery %s is not sent any more: %s", delivery.id, settlement.error)
         else:
             logger.warning("delivery %s has %s: %s", delivery.id, settlement.state, settlement.error)
 

@@ -17,7 +17,10 @@ from service.alerts.errors import DeliveryNotFound
 from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settlement
 from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
 from service.alerts.registry import Webhook
+from service.core.alerting import read_alert_id
 from service.errors import TransientError
+from service.records import RunRef
+from service.redis_log.keys import PartitionKeys, acknowledgement_field
 
 RedisClient = Redis
 # What a store or registry raises while Redis is out of reach, full, or unable to run a command.
@@ -40,6 +43,15 @@ class DueWebhook:
     partition: int
     webhook_id: str
     due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNow:
+    """What has become of an alert by now."""
+
+    acknowledged: bool
+    run_over: bool
+    """The run has ended, has an outcome, has expired, or is no longer known."""
 
 
 class DeliveryStore:
@@ -115,6 +127,17 @@ class DeliveryStore:
         return [Delivery.from_fields(_fields(row)) for row in rows]
 
     @needs_redis
+    async def alert_now(self, partition: int, delivery: Delivery) -> AlertNow:
+        """What has become of a delivery's alert."""
+        core, ref = PartitionKeys(partition), RunRef(delivery.project, delivery.run_id)
+        named = read_alert_id(delivery.alert_id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(core.run(ref), ["created_ms", "ended_ms", "success", "expired"])
+            pipe.hexists(core.run_alerts(ref), acknowledgement_field(named[1] if named else 0))
+            (created, *ends), acknowledged = await pipe.execute()
+        return AlertNow(bool(acknowledged), created is None or any(end is not None for end in ends))
+
+    @needs_redis
     async def settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None, now_ms: int
     ) -> bool:
@@ -154,6 +177,21 @@ class DeliveryStore:
         )
         if not written:
             raise DeliveryNotFound(raw_delivery_id)
+
+    @needs_redis
+    async def redeliver_all(
+        self, webhook: Webhook, state: DeliveryState, partitions: int, now_ms: int, *, limit: int
+    ) -> int:
+        """Does so with a webhook's deliveries in a state, at most `limit`, the newest first; how many."""
+        found = await self.deliveries_of(webhook.id, partitions, state=state, limit=limit)
+        redelivered = 0
+        for delivery in found:
+            try:
+                await self.redeliver(webhook, delivery.id, partitions, now_ms)
+            except DeliveryNotFound:  # aged away meanwhile
+                continue
+            redelivered += 1
+        return redelivered
 
     @needs_redis
     async def deliveries_of(
