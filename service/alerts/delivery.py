@@ -134,26 +134,25 @@ class DeliveryLoop:
         try:
             claimed = await self._store.claim(due.partition, due.webhook_id, now_ms=self._now_ms(), limit=limit)
             webhook = await self._registry.find(claimed[0].project, due.webhook_id) if claimed else None
+            now = await self._store.alerts_now(due.partition, claimed) if claimed else []
         except BaseException:
             claimed = []  # what was claimed comes back when the claim lapses
             raise
         finally:
             self._release(due.webhook_id, limit - len(claimed))
-        for delivery in claimed:
-            task = asyncio.create_task(self._deliver(due.partition, delivery, webhook))
+        for delivery, alert_now in zip(claimed, now, strict=True):
+            task = asyncio.create_task(self._deliver(due.partition, delivery, webhook, alert_now))
             self._tasks[task] = (due.partition, delivery)
             task.add_done_callback(self._finished)
         if len(claimed) == limit:
             self._woken.set()  # there may be more
 
-    async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None) -> None:
+    async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None, now: AlertNow) -> None:
         attempt: Attempt | None = None
         if webhook is None:
             settlement = Settlement("failed", 0, "the webhook was deleted")
         elif self._now_ms() >= delivery.expires_ms:
             settlement = Settlement("expired", 0, delivery.error or "too old to be sent")
-        elif (now := await self._alert_now(partition, delivery)) is None:
-            return  # Redis is away: the claim lapses, and it is tried again
         elif now.acknowledged:
             settlement = Settlement("acknowledged", 0, "acknowledged before it could be sent")
         else:
@@ -171,13 +170,6 @@ class DeliveryLoop:
                 held_ms = min(attempt.retry_after_ms, self._policy.longest_delay_ms)
                 self._held_until_ms[delivery.webhook_id] = now_ms + held_ms
         await self._settle(partition, delivery, settlement, attempt)
-
-    async def _alert_now(self, partition: int, delivery: Delivery) -> AlertNow | None:
-        try:
-            return await self._store.alert_now(partition, delivery)
-        except STORE_ERRORS as error:
-            logger.warning("what has become of alert %s could not be read: %s", delivery.alert_id, error)
-            return None
 
     async def _settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None

@@ -127,15 +127,19 @@ class DeliveryStore:
         return [Delivery.from_fields(_fields(row)) for row in rows]
 
     @needs_redis
-    async def alert_now(self, partition: int, delivery: Delivery) -> AlertNow:
-        """What has become of a delivery's alert."""
-        core, ref = PartitionKeys(partition), RunRef(delivery.project, delivery.run_id)
-        named = read_alert_id(delivery.alert_id)
+    async def alerts_now(self, partition: int, deliveries: Sequence[Delivery]) -> list[AlertNow]:
+        """What has become of the alerts of some deliveries, in one round trip."""
+        core = PartitionKeys(partition)
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(core.run(ref), ["created_ms", "ended_ms", "success", "expired"])
-            pipe.hexists(core.run_alerts(ref), acknowledgement_field(named[1] if named else 0))
-            (created, *ends), acknowledged = await pipe.execute()
-        return AlertNow(bool(acknowledged), created is None or any(end is not None for end in ends))
+            for delivery in deliveries:
+                ref, named = RunRef(delivery.project, delivery.run_id), read_alert_id(delivery.alert_id)
+                pipe.hmget(core.run(ref), ["created_ms", "ended_ms", "success", "expired"])
+                pipe.hexists(core.run_alerts(ref), acknowledgement_field(named[1] if named else 0))
+            answers = await pipe.execute()
+        return [
+            AlertNow(bool(acknowledged), created is None or any(end is not None for end in ends))
+            for (created, *ends), acknowledged in zip(answers[::2], answers[1::2], strict=True)
+        ]
 
     @needs_redis
     async def settle(
