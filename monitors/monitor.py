@@ -13,11 +13,13 @@ import numpy as np
 import orjson
 
 from monitors.adapter import Adapter, Reading, compile_adapter, read_spec
+from monitors.automaton_record import Automaton, read_automaton
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
 from monitors.contract import check_contract
 from monitors.decision import Alert, Standing
 from monitors.errors import BundleError
+from monitors.evidence import Evidence, gather
 from monitors.features.protocol import TURNS, Featuriser
 from monitors.features.reading import read_featuriser
 from monitors.groups import NO_NAME, build_rules
@@ -74,6 +76,7 @@ class Monitor:
         self._step_runs = to_step_runs(scorer)
         self.monitor_id = monitor_id
         self.examples: list[JsonValue] = []
+        self.automaton: Automaton | None = None
         self.groups = build_rules(manifest)
         self.rule = self.groups.rules[NO_NAME]
 
@@ -105,6 +108,7 @@ class Monitor:
         scorer = choose_scorer(folder / GRAPH, device, make_batch)
         monitor = cls(manifest, adapter, featuriser, scorer, read_monitor_id(folder))
         monitor.examples = examples
+        monitor.automaton = read_automaton(folder, manifest)
         if verify:
             check_contract(monitor, monitor.examples, manifest.n_symbols)
         return monitor
@@ -173,6 +177,22 @@ class Monitor:
             state = RunState(memory, next_states[index], standing, states[index].group)
             results.append((state, verdict))
         return results
+
+    def explain(
+        self,
+        state: RunState,
+        raw_step: JsonValue,
+        score_before: float | None = None,
+        turn_symbols: Sequence[int] | None = None,
+    ) -> Evidence:
+        """Return what a raw step did to a run in a state: evidence for the alert that it opens. Pure.
+
+        `score_before` is the run's score so far, None if it had no step. `turn_symbols` are the event symbols of its
+        turns, of each that of its last raw step, this one's included; None where they are not known. Costs about four
+        steps scored alone (1 ms), and 10 ms where every field is as long as an adapter lets through.
+        """
+        failure = self.manifest.calibration.failure
+        return gather(self, failure, self.automaton, state, raw_step, score_before, turn_symbols)
 
     def warm(self) -> None:
         """Compile the kernels and run the graph once, so that the first real step is as quick as the others."""

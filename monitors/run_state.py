@@ -47,8 +47,8 @@ class RunState:
         )
         if self.group:
             head += _GROUP.pack(self.group)
-        # Joined as buffers: on a little-endian machine the numbers are copied once. numpy's types say that an array is a
-        # buffer from Python 3.12 on; it always was.
+        # Joined as buffers: on a little-endian machine the numbers are copied once. numpy's types say that an array is
+        # a buffer from Python 3.12 on; it always was.
         memory = self.memory.astype(_MEMORY, "C", copy=False)
         state = self.state.astype(_STATE, "C", copy=False)
         return b"".join((head, memory, state))  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from monitors.stepview import JsonValue
 from service.errors import ServiceError
 from service.records import (
+    Acknowledgement,
     AlertQuery,
     Appended,
     Entry,
@@ -27,6 +28,7 @@ from service.records import (
 
 if TYPE_CHECKING:
     # A process that scores nothing must not pay for numba and ONNX Runtime.
+    from monitors.evidence import Evidence
     from monitors.monitor import Verdict
     from monitors.run_state import RunState
 
@@ -83,6 +85,10 @@ class PartitionLog(Protocol):
 
     async def read_descriptions(self, refs: Sequence[RunRef]) -> list[RunDescription]:
         """What callers said of these runs."""
+        ...
+
+    async def read_records(self, steps: Mapping[RunRef, int]) -> list[bytes]:
+        """The stored score records of each run's first so many steps, 32 bytes each, as far as they are committed."""
         ...
 
     async def commit(self, commits: Sequence[PartitionCommit]) -> list[bool]:
@@ -147,11 +153,23 @@ class RunReader(Protocol):
         ...
 
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
-        """A run's alerts, by episode."""
+        """A run's alerts, by episode, each with what has become of it (`episodes.with_state`)."""
+        ...
+
+    async def read_alert(self, project: str, alert_id: str) -> JsonObject | None:
+        """One alert, likewise."""
         ...
 
     async def list_alerts(self, query: AlertQuery) -> tuple[list[JsonObject], tuple[int, str] | None]:
-        """Alerts, newest first, and where to go on if there are more."""
+        """Alerts, newest first, each with what has become of it, and where to go on if there are more."""
+        ...
+
+
+class Acknowledger(Protocol):
+    """The way to say that an alert was seen."""
+
+    async def acknowledge(self, project: str, alert_id: str, acknowledgement: Acknowledgement) -> bool:
+        """Write it down, unless there is one already: the first holds. True if this is the first. Raises NotFound."""
         ...
 
 
@@ -194,6 +212,17 @@ class LiveMonitor(Protocol):
 
     def advance(self, states: Sequence[RunState], raw_steps: Sequence[JsonValue]) -> list[tuple[RunState, Verdict]]:
         """The next state and the verdict for one raw step of each of several runs. Pure."""
+        ...
+
+    def explain(
+        self,
+        state: RunState,
+        raw_step: JsonValue,
+        score_before: float | None = None,
+        turn_symbols: Sequence[int] | None = None,
+    ) -> Evidence:
+        """What a raw step did to a run in the state before it. Pure. `score_before` is None for a run's first step;
+        `turn_symbols` are its turns' event symbols, this step's included, None where they are not known."""
         ...
 
 

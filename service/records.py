@@ -190,6 +190,8 @@ class RunRecord:
     tags: dict[str, str] = field(default_factory=dict)
     monitor_id: str = ""
     summary: RunSummary = field(default_factory=RunSummary)
+    acknowledged: bool = False
+    """Somebody has taken note of the alert episode that the run is in."""
 
 
 class Entry(NamedTuple):
@@ -240,6 +242,7 @@ class AlertNote:
     episode: int
     created_ms: int
     body: bytes
+    severity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +321,17 @@ class AlertQuery:
     limit: int
     before: tuple[int, str] | None = None
     run_id: str | None = None
+    state: str | None = None
+    severity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody has taken note of an alert."""
+
+    at_ms: int
+    by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

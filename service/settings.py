@@ -16,6 +16,9 @@
 | FOREWARN_REDACT | none | `secrets` masks API keys, tokens and private keys in steps before they are stored |
 | FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
 | FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
+| FOREWARN_PUBLIC_URL | none | the service's address from outside, for links in alerts; without it they have no host |
+| FOREWARN_SEVERITY_WARNING | 0.5 | failure probability from which an alert's severity is warning, else info |
+| FOREWARN_SEVERITY_CRITICAL | 0.8 | failure probability from which it is critical |
 | FOREWARN_RETENTION_DAYS | 30 | runs idle for longer are deleted |
 | FOREWARN_MAX_BODY_BYTES | 8 MiB | of one request |
 | FOREWARN_MAX_STEP_BYTES | 1 MiB | of one raw step as JSON |
@@ -36,8 +39,9 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
@@ -69,6 +73,9 @@ class Settings(BaseSettings):
     redact: Literal["none", "secrets"] = "none"
     appendfsync: Literal["always", "everysec"] = "always"
     webhook_allow: str = ""
+    public_url: str = Field("", max_length=500)
+    severity_warning: float = Field(0.5, ge=0, le=1)
+    severity_critical: float = Field(0.8, ge=0, le=1)
     retention_days: float = Field(30, gt=0)
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     max_step_bytes: int = Field(2**20, ge=64)
@@ -94,6 +101,21 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"role {self.role} shares a Redis with other processes: set FOREWARN_REDIS_URL (or --redis-url)"
             )
+        return self
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_plain_address(cls, raw_url: str) -> str:
+        parts = urlsplit(raw_url)
+        odd = parts.query or parts.fragment or "@" in parts.netloc or not raw_url.isprintable() or " " in raw_url
+        if raw_url and (parts.scheme not in {"http", "https"} or not parts.hostname or odd):
+            raise ValueError("an address such as https://forewarn.example.com, without a query, is needed")
+        return raw_url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _severities_rise(self) -> Settings:
+        if self.severity_warning > self.severity_critical:
+            raise ValueError("FOREWARN_SEVERITY_WARNING must not be above FOREWARN_SEVERITY_CRITICAL")
         return self
 
     @property

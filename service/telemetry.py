@@ -43,6 +43,9 @@ class IngestMetrics:
             ["problem"],
             registry=registry,
         )
+        self.acknowledged = Counter(
+            "forewarn_alerts_acknowledged", "Alert episodes that somebody has taken note of.", registry=registry
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )
@@ -95,7 +98,7 @@ class WorkerMetrics:
             buckets=_LATENCY,
             registry=registry,
         )
-        self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor"], registry=registry)
+        self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor", "severity"], registry=registry)
         self.parked = Counter(
             "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
         )

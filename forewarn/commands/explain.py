@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from induction.evaluation.locating import Located
-    from monitors.attribution import StepEffect
     from monitors.monitor import Monitor
+    from monitors.occlusion import StepEffect
     from monitors.stepview import JsonValue
 
 

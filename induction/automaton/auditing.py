@@ -11,7 +11,7 @@ from induction.automaton.extracting import extract_automaton
 from induction.automaton.merging import MINIMUM_SUPPORT
 from induction.automaton.page import render_page
 from induction.learning.labelled import LabelledCorpus
-from monitors.automaton import Automaton
+from monitors.automaton_record import Automaton
 from monitors.bundle.folder import AUTOMATON, add_automaton
 from monitors.errors import BundleError
 from monitors.monitor import Monitor

@@ -11,7 +11,8 @@ from induction.evaluation.own_thresholds import to_own_sample, with_groups
 from induction.evaluation.sample import Sample, to_sample
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.scoring import score_runs
-from monitors.automaton import Automaton, AutomatonMonitor, parse_automaton
+from monitors.automaton import AutomatonMonitor
+from monitors.automaton_record import Automaton, parse_automaton
 from monitors.bundle.folder import AUTOMATON, GRAPH
 from monitors.bundle.manifest import digest_task
 from monitors.errors import BundleError

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from induction.automaton.watching import WatchedRun, WatchedTurn, excerpt, list_ngrams
-from monitors.automaton import ExampleTurn, Support, SymbolRecord, Term
+from monitors.automaton_record import ExampleTurn, Support, SymbolRecord, Term
 
 TERMS = 12
 MAX_KINDS = 400_000

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from induction.errors import InductionError
-from monitors.automaton import Automaton, StateRecord
+from monitors.automaton_record import Automaton, StateRecord
 
 TIMEOUT_S = 60
 SHADES = ("#e8f1ec", "#f3efd2", "#f9dfae", "#f6bd8b", "#ee9375", "#dd6a62")

@@ -19,7 +19,8 @@ from induction.learning.calibrating import IDENTITY, calibrate
 from induction.learning.labelled import LabelledCorpus
 from induction.learning.scoring import score_runs
 from induction.learning.split import Split
-from monitors.automaton import Automaton, AutomatonMonitor, StateRecord
+from monitors.automaton import AutomatonMonitor
+from monitors.automaton_record import Automaton, StateRecord
 from monitors.bundle.folder import GRAPH
 from monitors.bundle.manifest import digest_task
 from monitors.monitor import Monitor

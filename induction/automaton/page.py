@@ -13,7 +13,7 @@ from jinja2 import Environment
 from induction.automaton.comparing import Comparison
 from induction.automaton.drawing import SHADES, choose_shade
 from monitors.adapter.bounded import bound_text
-from monitors.automaton import Automaton
+from monitors.automaton_record import Automaton
 from monitors.bundle import Manifest
 
 ROWS = (

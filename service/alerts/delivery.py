@@ -14,10 +14,10 @@ from prometheus_client import CollectorRegistry
 from service.alerts.fanout import FanOut
 from service.alerts.metrics import DeliveryMetrics, answer_label
 from service.alerts.policy import Attempt, DeliveryPolicy, Settlement
-from service.alerts.records import Delivery
+from service.alerts.records import Delivery, mark_stale
 from service.alerts.registry import Webhook, WebhookRegistry
 from service.alerts.sending import Sender
-from service.alerts.store import STORE_ERRORS, DeliveryStore, DueWebhook
+from service.alerts.store import STORE_ERRORS, AlertNow, DeliveryStore, DueWebhook
 from service.alerts.targets import TargetGuard
 from service.redis_log.connection import RedisClient
 
@@ -135,27 +135,32 @@ class DeliveryLoop:
         try:
             claimed = await self._store.claim(due.partition, due.webhook_id, now_ms=self._now_ms(), limit=limit)
             webhook = await self._registry.find(claimed[0].project, due.webhook_id) if claimed else None
+            now = await self._store.alerts_now(due.partition, claimed) if claimed else []
         except BaseException:
             claimed = []  # what was claimed comes back when the claim lapses
             raise
         finally:
             self._release(due.webhook_id, limit - len(claimed))
-        for delivery in claimed:
-            task = asyncio.create_task(self._deliver(due.partition, delivery, webhook))
+        for delivery, alert_now in zip(claimed, now, strict=True):
+            task = asyncio.create_task(self._deliver(due.partition, delivery, webhook, alert_now))
             self._tasks[task] = (due.partition, delivery)
             task.add_done_callback(self._finished)
         if len(claimed) == limit:
             self._woken.set()  # there may be more
 
-    async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None) -> None:
+    async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None, now: AlertNow) -> None:
         attempt: Attempt | None = None
         if webhook is None:
             settlement = Settlement("failed", 0, "the webhook was deleted")
         elif self._now_ms() >= delivery.expires_ms:
             settlement = Settlement("expired", 0, delivery.error or "too old to be sent")
+        elif now.acknowledged:
+            settlement = Settlement("acknowledged", 0, "acknowledged before it could be sent")
         else:
+            body = mark_stale(delivery.body) if now.run_over else delivery.body
+            self._metrics.stale.inc(now.run_over)
             with self._metrics.in_flight.track_inprogress():
-                attempt = await self._sender.send(webhook, delivery.id, delivery.body)
+                attempt = await self._sender.send(webhook, delivery.id, body)
             self._metrics.attempts.labels(answer_label(attempt.status)).inc()
             self._metrics.attempt_seconds.observe(attempt.latency_ms / 1000)
             now_ms = self._now_ms()
@@ -187,6 +192,8 @@ class DeliveryLoop:
         self._metrics.settled.labels(settlement.state).inc()
         if settlement.state == "delivered":
             self._metrics.alert_to_webhook_seconds.observe(max(0, self._now_ms() - delivery.alert_ms) / 1000)
+        elif settlement.state == "acknowledged":
+            logger.info("delivery %s is not sent any more: %s", delivery.id, settlement.error)
         else:
             logger.warning("delivery %s has %s: %s", delivery.id, settlement.state, settlement.error)
 

@@ -31,8 +31,13 @@ class DeliveryMetrics:
         )
         self.settled = Counter(
             "forewarn_webhook_deliveries",
-            "Deliveries that came to an end, by state: delivered, failed or expired.",
+            "Deliveries that came to an end, by state: delivered, failed, expired or acknowledged (not sent any more).",
             ["state"],
+            registry=registry,
+        )
+        self.stale = Counter(
+            "forewarn_webhook_stale",
+            "Attempts to send a warning about a run that was over by then.",
             registry=registry,
         )
         self.fanned_out = Counter(

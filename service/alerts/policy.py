@@ -7,7 +7,8 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-DeliveryState = Literal["pending", "delivered", "failed", "expired"]
+DeliveryState = Literal["pending", "delivered", "failed", "expired", "acknowledged"]
+"""`acknowledged`: somebody had taken note of the alert before this could be sent, so it was not."""
 
 DAY_MS = 86_400_000
 

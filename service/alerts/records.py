@@ -26,8 +26,9 @@ class OutboxAlert:
 
     def body(self) -> bytes:
         """The webhook's body by Standard Webhooks: `type`, `timestamp` (ISO 8601, of the alert) and `data`. Same
-        alert, same bytes."""
-        return event_body(self.event_type, self.created_ms, {k: v for k, v in self.data.items() if k != "type"})
+        alert, same bytes, while its run goes on; `mark_stale` says what is sent later."""
+        data = {name: value for name, value in self.data.items() if name != "type"}
+        return event_body(self.event_type, self.created_ms, {**data, "stale": False})
 
 
 def parse_outbox_alert(raw: bytes) -> OutboxAlert:
@@ -55,6 +56,18 @@ def event_body(event_type: str, at_ms: int, data: Mapping[str, Any]) -> bytes:
     """A Standard Webhooks payload as JSON bytes."""
     at = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return orjson.dumps({"type": event_type, "timestamp": at, "data": data})
+
+
+def mark_stale(body: bytes) -> bytes:
+    """The body of a warning that comes too late: its run is over. Same body, same bytes.
+
+    The mark is in the body, because that is what the signature covers and what receivers keep; a header could be
+    changed on the way. Every attempt is signed anew anyway (Standard Webhooks signs the attempt's own time), so a body
+    that differs between two attempts is no less sure: receivers tell repeats by `webhook-id`, which stays.
+    """
+    event = orjson.loads(body)
+    event["data"]["stale"] = True
+    return orjson.dumps(event)
 
 
 def delivery_id(partition: int, alert_id: str, webhook_id: str) -> str:

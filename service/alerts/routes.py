@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +17,8 @@ from service.alerts.registry import Webhook, WebhookRegistry
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import MAX_URL_CHARS
+
+DeadState = Literal["failed", "expired"]
 
 
 class NewWebhook(BaseModel):
@@ -61,6 +63,7 @@ class DeliveryView(BaseModel):
     attempts: int
     created: datetime
     next_attempt: datetime | None
+    expires: datetime = Field(description="Not sent after this: a warning that is too old is none.")
     settled: datetime | None
     status: int | None = Field(description="The HTTP status of the last attempt that was recorded.")
     error: str
@@ -77,6 +80,13 @@ class Redelivery(BaseModel):
     """Which delivery is on its way again."""
 
     id: str
+
+
+class Redeliveries(BaseModel):
+    """How many deliveries are on their way again."""
+
+    redelivered: int
+    more: bool = Field(description="True if the limit was reached: ask again.")
 
 
 class TestResult(BaseModel):
@@ -102,6 +112,8 @@ def build_router(
     caller = Depends(project)
     state_query = Query(None, description="Only deliveries in this state.")
     limit_query = Query(50, ge=1, le=500)
+    dead_query = Query("failed", description="Which deliveries: failed or expired ones.")
+    many_query = Query(500, ge=1, le=500, description="So many at most, the newest first.")
 
     @router.post("", status_code=201)
     async def create_webhook(body: NewWebhook, project: str = caller) -> CreatedWebhook:
@@ -140,18 +152,31 @@ def build_router(
         limit: int = limit_query,
         project: str = caller,
     ) -> DeliveryList:
-        """Lists a webhook's deliveries, newest first. Failed and expired ones stay visible for 30 days, delivered
-        ones for one."""
+        """Lists a webhook's deliveries, newest first. Delivered ones stay visible for a day, others for 30."""
         webhook = await registry.get(project, webhook_id)
         found = await store.deliveries_of(webhook.id, partitions, state=state, limit=limit)
         return DeliveryList(deliveries=[_delivery_view(delivery) for delivery in found])
 
     @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202)
     async def redeliver(webhook_id: str, delivery_id: str, project: str = caller) -> Redelivery:
-        """Sends a delivery again, whatever its state, under its old `webhook-id`."""
+        """Sends a delivery again, whatever its state, under its old `webhook-id`; not if its alert is acknowledged."""
         webhook = await registry.get(project, webhook_id)
         await store.redeliver(webhook, delivery_id, partitions, int(clock() * 1000))
         return Redelivery(id=delivery_id)
+
+    @router.post("/{webhook_id}/redeliver", status_code=202)
+    async def redeliver_all(
+        webhook_id: str,
+        state: DeadState = dead_query,
+        limit: int = many_query,
+        project: str = caller,
+    ) -> Redeliveries:
+        """Sends all deliveries of a webhook that failed (or expired) again, under their old ids and with a fresh time
+        to live. What was acknowledged meanwhile is not sent.
+        """
+        webhook = await registry.get(project, webhook_id)
+        made = await store.redeliver_all(webhook, state, partitions, int(clock() * 1000), limit=limit)
+        return Redeliveries(redelivered=made, more=made == limit)
 
     return router
 
@@ -169,6 +194,7 @@ def _delivery_view(delivery: Delivery) -> DeliveryView:
         attempts=delivery.attempts,
         created=_at(delivery.created_ms),
         next_attempt=_at(delivery.next_ms) if delivery.state == "pending" else None,
+        expires=_at(delivery.expires_ms),
         settled=_at(delivery.settled_ms) if delivery.settled_ms and delivery.state != "pending" else None,
         status=delivery.status,
         error=delivery.error,

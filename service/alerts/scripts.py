@@ -4,7 +4,7 @@ All keys of a call lie in one partition's hash slot; keys of single deliveries a
 prefix, which every script gets as its first argument. Commands stay within Redis 6.2. Clocks are the caller's, in
 milliseconds.
 
-    fan out ──▶ pending ──claim──▶ (sending) ──settle──▶ delivered | failed | expired
+    fan out ──▶ pending ──claim──▶ (sending) ──settle──▶ delivered | failed | expired | acknowledged
                    ▲                   │  │                     │
                    └── claim lapses ───┘  └─ settle: next try   └── redeliver ──▶ pending
 """

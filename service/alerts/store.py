@@ -15,8 +15,11 @@ from service.alerts.errors import DeliveryNotFound
 from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settlement
 from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
 from service.alerts.registry import Webhook
+from service.core.alerting import read_alert_id
 from service.errors import TransientError
+from service.records import RunRef
 from service.redis_log.connection import RedisClient, run_script
+from service.redis_log.keys import PartitionKeys, acknowledgement_field
 from service.redis_log.scripts import Call, Script
 
 # What a store or registry raises while Redis is out of reach, full, or unable to run a command.
@@ -39,6 +42,15 @@ class DueWebhook:
     partition: int
     webhook_id: str
     due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlertNow:
+    """What has become of an alert by now."""
+
+    acknowledged: bool
+    run_over: bool
+    """The run has ended, has an outcome, has expired, or is no longer known."""
 
 
 class DeliveryStore:
@@ -112,6 +124,21 @@ class DeliveryStore:
         return [Delivery.from_fields(_fields(row)) for row in rows]
 
     @needs_redis
+    async def alerts_now(self, partition: int, deliveries: Sequence[Delivery]) -> list[AlertNow]:
+        """What has become of the alerts of some deliveries, in one round trip."""
+        core = PartitionKeys(partition)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for delivery in deliveries:
+                ref, named = RunRef(delivery.project, delivery.run_id), read_alert_id(delivery.alert_id)
+                pipe.hmget(core.run(ref), ["created_ms", "ended_ms", "success", "expired"])
+                pipe.hexists(core.run_alerts(ref), acknowledgement_field(named[1] if named else 0))
+            answers = await pipe.execute()
+        return [
+            AlertNow(bool(acknowledged), created is None or any(end is not None for end in ends))
+            for (created, *ends), acknowledged in zip(answers[::2], answers[1::2], strict=True)
+        ]
+
+    @needs_redis
     async def settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None, now_ms: int
     ) -> bool:
@@ -151,6 +178,21 @@ class DeliveryStore:
         )
         if not written:
             raise DeliveryNotFound(raw_delivery_id)
+
+    @needs_redis
+    async def redeliver_all(
+        self, webhook: Webhook, state: DeliveryState, partitions: int, now_ms: int, *, limit: int
+    ) -> int:
+        """Does so with a webhook's deliveries in a state, at most `limit`, the newest first; how many."""
+        found = await self.deliveries_of(webhook.id, partitions, state=state, limit=limit)
+        redelivered = 0
+        for delivery in found:
+            try:
+                await self.redeliver(webhook, delivery.id, partitions, now_ms)
+            except DeliveryNotFound:  # aged away meanwhile
+                continue
+            redelivered += 1
+        return redelivered
 
     @needs_redis
     async def deliveries_of(

@@ -11,7 +11,7 @@ from service.api.problems import ProblemRow
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import Authenticator, IngestPipeline
 from service.core.readiness import Check
-from service.ports import RunReader, ScoreBoard, StepLog
+from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
 
@@ -24,6 +24,7 @@ class ApiDeps:
     log: StepLog
     reader: RunReader
     board: ScoreBoard
+    acknowledger: Acknowledger
     catalogue: MonitorCatalogue
     metrics: IngestMetrics
     metrics_text: Callable[[], Awaitable[bytes]]

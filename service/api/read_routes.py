@@ -1,18 +1,23 @@
-"""Routes that look: runs, their scores, alerts."""
+"""Routes that look: runs, their scores, alerts; and the one that says that an alert was seen."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
+import time
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
 from service.api.step_route import to_answer
 from service.api.views import (
+    Acknowledge,
     AlertPage,
+    AlertView,
     RunDetail,
     RunId,
     RunPage,
@@ -21,12 +26,15 @@ from service.api.views import (
     to_run_view,
     to_score_view,
 )
+from service.core.alerting import Severity
+from service.core.episodes import AlertState
 from service.core.ingest import check_run_id
 from service.errors import NameRefused, NotFound
-from service.records import AlertQuery, RunQuery, RunRef
+from service.records import Acknowledgement, AlertQuery, JsonObject, RunQuery, RunRef
 
 _AFTER = Query(None, max_length=500, description="`next` of the page before.")
 _STATE = Query(None)
+_SEVERITY = Query(None)
 _LIMIT = Query(50, ge=1, le=500)
 
 
@@ -72,7 +80,7 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
 
 
 def build_alert_router(deps: ApiDeps) -> APIRouter:
-    """The routes that show alerts."""
+    """The routes that show alerts, and take note that somebody has seen one."""
     router = APIRouter(tags=["alerts"])
 
     async def list_alerts(
@@ -80,16 +88,44 @@ def build_alert_router(deps: ApiDeps) -> APIRouter:
         limit: int = _LIMIT,
         after: str | None = _AFTER,
         run_id: str | None = Query(None, max_length=200),
+        state: AlertState | None = _STATE,
+        severity: Severity | None = _SEVERITY,
     ) -> Response:
         """Alerts, newest first."""
         alerts, following = await deps.reader.list_alerts(
-            AlertQuery(project_of(request), limit, read_mark(after), run_id)
+            AlertQuery(project_of(request), limit, read_mark(after), run_id, state, severity)
         )
         return to_answer({"alerts": [to_alert_view(alert) for alert in alerts], "next": to_mark(following)})
 
-    router.add_api_route(
-        "/v1/alerts", list_alerts, methods=["GET"], responses={200: {"model": AlertPage}}, response_model=None
+    async def get_alert(alert_id: str, request: Request) -> Response:
+        """One alert, and what has become of it."""
+        return to_answer(to_alert_view(await find(request, alert_id)))
+
+    async def acknowledge(alert_id: str, request: Request, said: Acknowledge | None = None) -> Response:
+        """Say that somebody has taken note of an alert: nothing more is sent about this episode. The first time counts;
+        saying it again changes nothing and answers the same. The run's next episode alerts anew.
+        """
+        said = said or Acknowledge()
+        acknowledgement = Acknowledgement(time.time_ns() // 1_000_000, said.by, said.note)
+        if await deps.acknowledger.acknowledge(project_of(request), alert_id, acknowledgement):
+            deps.metrics.acknowledged.inc()
+        return to_answer(to_alert_view(await find(request, alert_id)))
+
+    async def find(request: Request, alert_id: str) -> JsonObject:
+        alert = await deps.reader.read_alert(project_of(request), alert_id)
+        if alert is None:
+            raise NotFound(f"there is no alert {alert_id[:100]}")
+        return alert
+
+    routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], type[BaseModel]], ...] = (
+        ("GET", "", list_alerts, AlertPage),
+        ("GET", "/{alert_id}", get_alert, AlertView),
+        ("POST", "/{alert_id}/acknowledge", acknowledge, AlertView),
     )
+    for method, path, route, model in routes:
+        router.add_api_route(
+            f"/v1/alerts{path}", route, methods=[method], responses={200: {"model": model}}, response_model=None
+        )
     return router
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.alerting import Severity
+from service.core.episodes import AlertState
 from service.core.runs import run_state
 from service.records import JsonObject, RunRecord, ScoreRecord
 
@@ -20,7 +22,7 @@ RUN_ID_SCHEMA: dict[str, Any] = {
 }
 RunId = Annotated[str, Path(json_schema_extra=RUN_ID_SCHEMA)]
 RAW_STEP_SCHEMA: dict[str, Any] = {"oneOf": [{"type": "object"}, {"type": "string"}]}
-RunState = Literal["ok", "warning", "ended", "expired", "succeeded", "failed"]
+RunState = Literal["ok", "warning", "acknowledged", "recovered", "ended", "expired", "succeeded", "failed"]
 
 
 class Problem(BaseModel):
@@ -132,8 +134,9 @@ class RunView(BaseModel):
 
     run_id: str
     state: RunState = Field(
-        description="ok or warning while it is live; expired after long without a step (another brings it back); ended "
-        "without an outcome; succeeded; failed."
+        description="While it is live: ok, warning or acknowledged inside an alert episode, recovered after one, "
+        "expired after long without a step (another brings it back). Then ended (without an outcome), succeeded or "
+        "failed."
     )
     created_ms: int
     updated_ms: int
@@ -174,14 +177,79 @@ class ScoreView(BaseModel):
     received_ms: int
 
 
+class FieldEffectView(BaseModel):
+    """What a field of the step did to the score."""
+
+    field: str
+    effect: float = Field(description="Of the raw failure logit, lost when the field is left empty; positive is worse.")
+
+
+class NgramEffectView(FieldEffectView):
+    """What one or two words of the step did to the score."""
+
+    text: str = Field(description="The agent's own words, cut to 80 printable characters: untrusted.")
+
+
+class SupportView(BaseModel):
+    """What the monitor's audit saw in a state, or with an event symbol."""
+
+    runs: int
+    turns: int
+    failure_rate: Probability | None = Field(description="Share of those turns whose run failed in the end.")
+    risk_rate: Probability | None = Field(description="Share of those turns whose run failed within the horizon.")
+
+
+class StateView(BaseModel):
+    """The state of the audit's automaton that the run is in."""
+
+    number: int
+    training: SupportView
+    held_out: SupportView = Field(description="Runs that the automaton never learned from.")
+
+
+class EvidenceView(BaseModel):
+    """Why the episode opened."""
+
+    score_before: float
+    failure_probability_before: Probability
+    fields: list[FieldEffectView]
+    ngrams: list[NgramEffectView]
+    symbol: int = Field(description="The event symbol that the monitor assigned.")
+    symbol_support: SupportView | None = Field(description="Null where the monitor was never audited.")
+    state: StateView | None = Field(description="Null where the monitor was never audited, or the run is too long.")
+
+
+class AcknowledgementView(BaseModel):
+    """Somebody has taken note of the alert."""
+
+    at_ms: int
+    by: str
+    note: str
+
+
+class Acknowledge(BaseModel):
+    """Who takes note of an alert, and with what remark."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field("", max_length=200)
+    note: str = Field("", max_length=2000)
+
+
 class AlertView(BaseModel):
-    """An alert episode as it opened."""
+    """An alert episode as it opened, and what has become of it."""
 
     model_config = ConfigDict(extra="allow")
 
     id: str
     run_id: str
     episode: int
+    state: AlertState = Field(
+        description="warning: open; acknowledged: open, and somebody has taken note; recovered: the run is out of it; "
+        "closed: the run is over."
+    )
+    acknowledgement: AcknowledgementView | None
+    severity: Severity = Field(description="By the failure probability at its opening.")
     position: int
     turn: int
     risk: Probability
@@ -189,10 +257,12 @@ class AlertView(BaseModel):
     failure_probability: Probability
     score: float
     threshold: float
+    evidence: EvidenceView | None
     monitor_id: str
     agent: str
     task: str
     tags: dict[str, str]
+    link: str = Field(description="Where the run is shown; without a host where FOREWARN_PUBLIC_URL is not set.")
     created_ms: int
 
 

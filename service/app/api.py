@@ -29,6 +29,7 @@ from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_workers
 from service.core.redaction import mask_secrets
 from service.errors import RedisUnfit, TransientError
+from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.board import RedisScoreBoard
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
@@ -132,6 +133,7 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         log=step_log,
         reader=reader,
         board=board,
+        acknowledger=RedisAcknowledger(client, keys),
         catalogue=catalogue,
         metrics=IngestMetrics(registry),
         metrics_text=metrics_text,

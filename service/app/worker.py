@@ -18,6 +18,7 @@ from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.archive.files import FileArchive
+from service.core.alerting import Alerting
 from service.core.scoring import RunMemory
 from service.errors import TransientError
 from service.ports import LiveMonitor, PartitionLog, StepArchive
@@ -87,6 +88,7 @@ async def _work(
         metrics,
         lambda progress: to_memory(progress, shelf),
         None if archiver is None else archiver.scored,
+        Alerting(settings.severity_warning, settings.severity_critical, settings.public_url),
     )
     delivery = DeliveryLoop(
         client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=delivery_metrics

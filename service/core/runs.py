@@ -12,13 +12,20 @@ def matches(record: RunRecord, query: RunQuery) -> bool:
     )
 
 
+def is_over(record: RunRecord) -> bool:
+    """True if the run has ended, has an outcome, or has expired (until another step brings it back)."""
+    return record.ended_ms is not None or record.success is not None or record.expired
+
+
 def run_state(record: RunRecord) -> str:
-    """The run's state in one word: "succeeded", "failed", "ended", "expired" (no step for long), else "warning"
-    or "ok" while it is live."""
+    """The run's state in one word: "succeeded", "failed" or "ended"; "expired" after long without a step; else, while
+    it is live, "warning" or "acknowledged" inside an alert episode, "recovered" after one, "ok" before any."""
     if record.success is not None:
         return "succeeded" if record.success else "failed"
     if record.ended_ms is not None:
         return "ended"
     if record.expired:
         return "expired"
-    return "warning" if record.summary.warning else "ok"
+    if record.summary.warning:
+        return "acknowledged" if record.acknowledged else "warning"
+    return "recovered" if record.summary.alerts else "ok"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from monitors.decision import Alert
     from monitors.monitor import Verdict
     from monitors.run_state import RunState
+    from monitors.stepview import JsonValue
 
 FindMonitor = Callable[[str], LiveMonitor]
 REASON_CHARS = 500
@@ -46,6 +47,11 @@ class OpenedAlert:
 
     position: int
     alert: Alert
+    state: RunState
+    """The run's state before the step."""
+    raw_step: JsonValue
+    score_before: float | None
+    """None for the run's first step."""
 
 
 @dataclass(slots=True)
@@ -135,10 +141,11 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
                 f"failure probability {verdict.failure_probability}"
             )
     coverage = batch.coverage.setdefault(monitor.monitor_id, Coverage())
-    for entry, (state, verdict) in zip(entries, results, strict=True):
+    for entry, raw_step, was, (state, verdict) in zip(entries, raw_steps, states, results, strict=True):
         coverage.add(verdict.view, verdict.case, verdict.known, verdict.truncated)
         run = batch.runs[entry.ref]
-        summary = next_summary(run.memory.summary, entry.position, verdict, now_ms)
+        before = run.memory.summary
+        summary = next_summary(before, entry.position, verdict, now_ms)
         run.memory = RunMemory(monitor.monitor_id, state, summary, "", run.memory.group)
         run.scores.append(
             ScoreRecord(
@@ -154,7 +161,8 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
             )
         )
         if verdict.alert is not None:
-            run.alerts.append(OpenedAlert(entry.position, verdict.alert))
+            score_before = None if before.max_score is None else before.score
+            run.alerts.append(OpenedAlert(entry.position, verdict.alert, was, raw_step, score_before))
         label = (monitor.monitor_id, monitor.device, verdict.known)
         batch.known[label] = batch.known.get(label, 0) + 1
 

@@ -19,7 +19,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
 | `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
-| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON |
+| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON; ack:episode → its acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
 | `{pNN}:parked` | stream | entries that could not be scored, with the reason |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
@@ -47,6 +47,11 @@ def partition_of(ref: RunRef, partitions: int) -> int:
     """The partition of a run: a stable hash of (project, run_id), the same for ever in every version."""
     digest = sha256(f"{ref.project}\0{ref.run_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % partitions
+
+
+def acknowledgement_field(episode: int) -> str:
+    """The field of a run's alerts that holds an episode's acknowledgement."""
+    return f"ack:{episode}"
 
 
 class PartitionKeys:

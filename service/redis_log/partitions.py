@@ -103,6 +103,16 @@ class RedisPartitionLog:
             for row in rows
         ]
 
+    async def read_records(self, steps: Mapping[RunRef, int]) -> list[bytes]:
+        """See `ports.PartitionLog.read_records`."""
+        asked = {ref: count for ref, count in steps.items() if count}
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for ref, count in asked.items():
+                    pipeline.getrange(self._keys.of_run(ref).scores(ref), 0, count * SCORE_BYTES - 1)
+                found = dict(zip(asked, await pipeline.execute(), strict=True))
+        return [found.get(ref, b"") for ref in steps]
+
     async def commit(self, commits: Sequence[PartitionCommit]) -> list[bool]:
         """See `ports.PartitionLog.commit`. Raises what Redis answered where a commit failed for another reason than
         the fence."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import orjson
 
+from service.core.alerting import read_alert_id
+from service.core.episodes import passes, with_state
 from service.core.runs import matches
 from service.records import (
     SCORE_BYTES,
@@ -21,7 +24,7 @@ from service.records import (
     WorkerReport,
 )
 from service.redis_log.connection import RedisClient, redis_errors
-from service.redis_log.keys import WORKERS, KeySpace
+from service.redis_log.keys import WORKERS, KeySpace, acknowledgement_field
 from service.redis_log.pressure import read_counts
 
 _FIELDS = (
@@ -88,22 +91,38 @@ class RedisRunReader:
         """See `ports.RunReader.read_run_alerts`."""
         with redis_errors():
             rows: Any = await cast(Any, self._client.hgetall(self._keys.of_run(ref).run_alerts(ref)))
-        return [orjson.loads(body) for _, body in sorted(rows.items(), key=lambda row: int(row[0]))]
+        if not rows:
+            return []
+        run = await self.read_run(ref)
+        episodes = sorted(int(field) for field in rows if field.isdigit())
+        return [
+            _to_alert(rows[b"%d" % episode], rows.get(acknowledgement_field(episode).encode()), run)
+            for episode in episodes
+        ]
+
+    async def read_alert(self, project: str, alert_id: str) -> JsonObject | None:
+        """See `ports.RunReader.read_alert`."""
+        named = read_alert_id(alert_id)
+        if named is None:
+            return None
+        (alert,) = await self._alerts([(RunRef(project, named[0]), named[1])])
+        return alert if alert is not None and alert["id"] == alert_id else None
 
     async def list_alerts(self, query: AlertQuery) -> tuple[list[JsonObject], Mark | None]:
         """See `ports.RunReader.list_alerts`."""
         if query.run_id is not None:
             alerts = await self.read_run_alerts(RunRef(query.project, query.run_id))
-            return alerts[::-1][: query.limit], None
+            return [alert for alert in alerts[::-1] if passes(alert, query)][: query.limit], None
         found: list[JsonObject] = []
         before, scanned = query.before, 0
         while True:
             marks = await self._newest("alerts", before, query.limit + 1)
-            for mark, body in zip(marks, await self._alerts([name for _, name in marks]), strict=True):
-                if body is not None and body["project"] == query.project:
+            alerts_there = await self._alerts([_to_episode(name) for _, name in marks])
+            for mark, alert in zip(marks, alerts_there, strict=True):
+                if alert is not None and passes(alert, query):
                     if len(found) == query.limit:
                         return found, before
-                    found.append(body)
+                    found.append(alert)
                 before = mark
             scanned += len(marks)
             if len(marks) <= query.limit:
@@ -142,17 +161,47 @@ class RedisRunReader:
                 for ref in refs:
                     pipeline.hmget(self._keys.of_run(ref).run(ref), list(_FIELDS))
                 rows = await pipeline.execute()
-        return [to_record(ref, row) for ref, row in zip(refs, rows, strict=True)]
+            records = [to_record(ref, row) for ref, row in zip(refs, rows, strict=True)]
+            return await self._with_acknowledgements(records)
 
-    async def _alerts(self, names: Sequence[str]) -> list[JsonObject | None]:
+    async def _with_acknowledgements(self, records: list[RunRecord | None]) -> list[RunRecord | None]:
+        # Few runs are in an episode: only theirs is looked for.
+        warned = [place for place, record in enumerate(records) if record is not None and record.summary.warning]
+        if not warned:
+            return records
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for place in warned:
+                record = cast(RunRecord, records[place])
+                field = acknowledgement_field(record.summary.alerts)
+                pipeline.hexists(self._keys.of_run(record.ref).run_alerts(record.ref), field)
+            known = await pipeline.execute()
+        for place, acknowledged in zip(warned, known, strict=True):
+            records[place] = replace(cast(RunRecord, records[place]), acknowledged=bool(acknowledged))
+        return records
+
+    async def _alerts(self, episodes: Sequence[tuple[RunRef, int]]) -> list[JsonObject | None]:
+        runs = dict.fromkeys(ref for ref, _ in episodes)
         with redis_errors():
             async with self._client.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    run, _, episode = name.rpartition("#")
-                    ref = RunRef.from_name(run)
-                    pipeline.hget(self._keys.of_run(ref).run_alerts(ref), episode)
+                for ref, episode in episodes:
+                    fields = [str(episode), acknowledgement_field(episode)]
+                    pipeline.hmget(self._keys.of_run(ref).run_alerts(ref), fields)
                 rows = await pipeline.execute()
-        return [None if row is None else orjson.loads(row) for row in rows]
+        records = dict(zip(runs, await self._records(list(runs)), strict=True))
+        return [
+            None if alert is None else _to_alert(alert, acknowledgement, records[ref])
+            for (ref, _), (alert, acknowledgement) in zip(episodes, rows, strict=True)
+        ]
+
+
+def _to_alert(raw_alert: bytes, raw_acknowledgement: bytes | None, run: RunRecord | None) -> JsonObject:
+    acknowledgement = None if raw_acknowledgement is None else orjson.loads(raw_acknowledgement)
+    return with_state(orjson.loads(raw_alert), run, acknowledgement)
+
+
+def _to_episode(name: str) -> tuple[RunRef, int]:
+    run, _, episode = name.rpartition("#")
+    return RunRef.from_name(run), int(episode)
 
 
 def to_record(ref: RunRef, row: Sequence[bytes | None]) -> RunRecord | None:

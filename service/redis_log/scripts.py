@@ -424,3 +424,15 @@ redis.call('ZREM', KEYS[4], ARGV[2])
 return 2 - left
 """,
 )
+
+ACKNOWLEDGE = Script(
+    "acknowledge",
+    """
+-- KEYS: run's alerts.  ARGV: episode, field of its acknowledgement, alert's id, acknowledgement.
+-- Returns 1, 0 where the alert was acknowledged before (what was said first stays), nothing when there is no such
+-- alert.
+local alert = redis.call('HGET', KEYS[1], ARGV[1])
+if not alert or cjson.decode(alert).id ~= ARGV[3] then return false end
+return redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[4])
+""",
+)

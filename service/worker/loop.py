@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from service.core.alerting import to_note
+from service.core.alerting import Alerting
 from service.core.scoring import RunMemory, ScoredBatch, ScoredRun, park, score_batch
 from service.errors import TransientError
 from service.ports import PartitionLog
-from service.records import AlertNote, Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
+from service.records import Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
 from service.telemetry import WorkerMetrics
 from service.worker.holding import Holding
 from service.worker.leases import LeaseKeeper
+from service.worker.noting import AlertNoter, Notes
 from service.worker.shelf import LoadedMonitors
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class ScoringLoop:
         metrics: WorkerMetrics,
         to_memory: ToMemory,
         archive: Callable[[Holding, Sequence[Entry]], None] | None = None,
+        alerting: Alerting | None = None,
     ) -> None:
         self._log = log_
         self._leases = leases
@@ -65,6 +67,7 @@ class ScoringLoop:
         self._metrics = metrics
         self._to_memory = to_memory
         self._archive = archive
+        self._noter = AlertNoter(log_, shelf, alerting or Alerting())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
         self._committing: asyncio.Task[None] | None = None
@@ -90,6 +93,7 @@ class ScoringLoop:
                 await self._start_over(holdings.values())
         await self._settle()
         self._thread.shutdown()
+        self._noter.close()
 
     async def _round(self, holdings: dict[int, Holding]) -> None:
         cursors = {partition: holding.read_cursor for partition, holding in holdings.items()}
@@ -159,7 +163,7 @@ class ScoringLoop:
                 holding.in_flight -= 1
 
     async def _write(self, ready: _Ready) -> None:
-        notes = await self._alert_notes(ready.batch)
+        notes = await self._noter.note(ready.batch)
         commits = [to_commit(holding, ready, notes) for holding in ready.holdings.values() if not holding.lost]
         if not commits:
             return
@@ -175,19 +179,7 @@ class ScoringLoop:
                 self._lose(ready.holdings[commit.partition])
         self._measure(ready, done, notes)
 
-    async def _alert_notes(self, batch: ScoredBatch) -> dict[RunRef, tuple[AlertNote, ...]]:
-        alerted = [ref for ref, run in batch.runs.items() if run.alerts]
-        if not alerted:
-            return {}
-        said = await self._log.read_descriptions(alerted)
-        now_ms = time.time_ns() // 1_000_000
-        return {
-            ref: tuple(to_note(ref, opened, run.memory.monitor_id, description, now_ms) for opened in run.alerts)
-            for ref, description in zip(alerted, said, strict=True)
-            for run in (batch.runs[ref],)
-        }
-
-    def _measure(self, ready: _Ready, done: set[int], notes: dict[RunRef, tuple[AlertNote, ...]]) -> None:
+    def _measure(self, ready: _Ready, done: set[int], notes: Notes) -> None:
         now_us = time.time_ns() // 1000
         metrics, device = self._metrics, self._shelf.device
         metrics.event_to_score_seconds.labels(device).observe_many(
@@ -199,7 +191,8 @@ class ScoringLoop:
         for monitor_id, coverage in ready.batch.coverage.items():
             metrics.count_coverage(monitor_id, coverage)
         for ref, opened in notes.items():
-            metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id).inc(len(opened))
+            for note in opened:
+                metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id, note.severity).inc()
         for parked in ready.batch.parked:
             metrics.parked.inc()
             log.error(
@@ -268,7 +261,7 @@ def by_partition(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
     return together
 
 
-def to_commit(holding: Holding, ready: _Ready, notes: dict[RunRef, tuple[AlertNote, ...]]) -> PartitionCommit:
+def to_commit(holding: Holding, ready: _Ready, notes: Notes) -> PartitionCommit:
     """All that the batch changes of one partition."""
     partition = holding.lease.partition
     entries = ready.entries[partition]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from monitors import Monitor
-from monitors.attribution import StepEffect, attribute_step, explain_run, name_rows, score_steps
+from monitors.attribution import explain_run, score_steps
+from monitors.occlusion import StepEffect, attribute_step, name_rows
 from monitors.stepview import JsonValue, StepView
 from tests.tiny_bundle import TinyBundle
 

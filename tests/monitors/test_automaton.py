@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from monitors.automaton import parse_automaton
+from monitors.automaton_record import parse_automaton
 from monitors.errors import BundleError, BundleVersionError
 
 

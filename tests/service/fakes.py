@@ -15,8 +15,11 @@ from zlib import crc32
 import numpy as np
 import orjson
 
+from monitors.automaton_record import Support
 from monitors.decision import Alert, DecisionRule, Standing
+from monitors.evidence import Evidence, StateEvidence
 from monitors.monitor import Verdict
+from monitors.occlusion import FieldEffect, NgramEffect
 from monitors.run_state import RunState
 from monitors.stepview import JsonValue, StepView
 
@@ -65,6 +68,24 @@ class FakeMonitor:
         return state, Verdict(
             turn, risk, risk, score, symbol, warning, alert, view, known, case, bool(step.get("long"))
         )
+
+    def explain(
+        self,
+        state: RunState,
+        raw_step: JsonValue,
+        score_before: float | None = None,
+        turn_symbols: Sequence[int] | None = None,
+    ) -> Evidence:
+        _, verdict = self._step(state, raw_step)
+        before = 0.0 if score_before is None else score_before
+        effect = verdict.score - before
+        words = NgramEffect(verdict.view.action, "action", effect)
+        place = None
+        if turn_symbols is not None:
+            seen = Support(runs=len(turn_symbols), turns=len(turn_symbols), failure_rate=0.5)
+            place = StateEvidence(turn_symbols[-1], seen, Support())
+        risk = 1 / (1 + math.exp(-before))
+        return Evidence(verdict.symbol, before, risk, (FieldEffect("action", effect),), (words,), None, place)
 
 
 def offline_scores(raw_steps: Sequence[JsonValue], monitor: FakeMonitor | None = None) -> list[float]:

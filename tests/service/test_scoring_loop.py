@@ -84,7 +84,8 @@ async def test_an_alert_is_in_the_outbox_and_with_the_run_once(core: Core) -> No
     (alert,) = [orjson.loads(fields[b"alert"]) for _, fields in outbox]
     assert (alert["run_id"], alert["episode"], alert["position"], alert["turn"]) == ("a", 1, 1, 2)
     assert (alert["agent"], alert["type"], alert["threshold"]) == ("bot", "run.alert", 2.0)
-    assert await core.reader.read_run_alerts(core.ref("a")) == [alert]
+    now = {"state": "warning", "acknowledgement": None}
+    assert await core.reader.read_run_alerts(core.ref("a")) == [{**alert, **now}]
 
 
 def replace_description() -> Any:

@@ -84,3 +84,21 @@ def test_a_child_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings
+
+
+def test_alerts_are_told_by_the_promised_defaults() -> None:
+    settings = read_settings()
+    assert (settings.public_url, settings.severity_warning, settings.severity_critical) == ("", 0.5, 0.8)
+
+
+@pytest.mark.parametrize(
+    "url", ["forewarn.example.com", "ftp://x", "https://", "https://x/?a=1", "https://u:p@x", "http://x y"]
+)
+def test_a_public_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="FOREWARN_PUBLIC_URL"):
+        read_settings(public_url=url)
+
+
+def test_severities_that_fall_are_refused() -> None:
+    with pytest.raises(SettingsError, match="FOREWARN_SEVERITY_WARNING"):
+        read_settings(severity_warning=0.9, severity_critical=0.8)

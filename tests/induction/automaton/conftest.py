@@ -8,7 +8,7 @@ import pytest
 
 from induction.automaton.extracting import extract_automaton
 from monitors import Monitor
-from monitors.automaton import Automaton
+from monitors.automaton_record import Automaton
 from tests.tiny_bundle import TinyBundle, build_tiny_bundle, labelled, write_corpus
 
 

@@ -15,7 +15,7 @@ from induction.automaton.comparing import read_automaton
 from induction.automaton.drawing import DrawingError, to_dot
 from induction.automaton.page import render_page
 from monitors import Monitor
-from monitors.automaton import Automaton, ExampleTurn, Term
+from monitors.automaton_record import Automaton, ExampleTurn, Term
 from monitors.bundle import read_monitor_id
 from monitors.bundle.folder import add_automaton
 from monitors.errors import BundleError, BundleTamperedError

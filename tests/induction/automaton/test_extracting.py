@@ -12,7 +12,8 @@ from induction.errors import NoRunsError
 from induction.evaluation.ranking import rank
 from induction.learning.scoring import score_runs
 from monitors import Monitor
-from monitors.automaton import Automaton, AutomatonMonitor
+from monitors.automaton import AutomatonMonitor
+from monitors.automaton_record import Automaton
 from tests.tiny_bundle import TinyBundle, labelled
 
 
@@ -112,3 +113,33 @@ def test_terms_shown_are_used_by_three_tasks_and_examples_are_short(automaton: A
     for state in automaton.states:
         for example in state.examples:
             assert all(0 < len(text) <= 240 for text in example.fields.values())
+
+
+def test_following_the_turns_symbols_leads_where_the_automaton_goes_step_by_step(
+    folded: TinyBundle, folded_monitor: Monitor, automaton: Automaton
+) -> None:
+    watcher = AutomatonMonitor(folded_monitor, automaton)
+    for run in folded.corpus.runs[:10]:
+        state, last = watcher.initial_state(), dict[int, int]()
+        for raw_step in run:
+            ((state, verdict),) = watcher.advance([state], [raw_step])
+            last[verdict.turn] = verdict.symbol
+
+            assert automaton.follow(last.values()) == state.now
+
+
+def test_a_monitor_with_an_automaton_tells_how_runs_in_its_state_ended(
+    folded: TinyBundle, folded_monitor: Monitor, automaton: Automaton
+) -> None:
+    audited = Monitor.read(folded.path, device="cpu", verify=False)
+    audited.automaton = automaton
+    step = folded.corpus.runs[0][0]
+    ((_, verdict),) = audited.advance([audited.initial_state()], [step])
+
+    evidence = audited.explain(audited.initial_state(), step, None, [verdict.symbol])
+
+    number = automaton.follow([verdict.symbol])
+    assert evidence.state is not None
+    assert (evidence.state.number, evidence.state.training) == (number, automaton.states[number].training)
+    assert evidence.symbol_support == automaton.symbols[verdict.symbol].support
+    assert folded_monitor.explain(folded_monitor.initial_state(), step, None, [verdict.symbol]).state is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
+from service.alerts.policy import DeliveryPolicy
 from service.alerts.registry import LIMIT_PER_PROJECT, WebhookRegistry
 from service.alerts.routes import build_router
 from service.alerts.sending import Sender
@@ -78,8 +80,9 @@ async def test_no_route_reaches_the_webhook_of_another_project(client: httpx.Asy
         await client.post(f"{path}/test", headers=foreign),
         await client.get(f"{path}/deliveries", headers=foreign),
         await client.post(f"{path}/deliveries/msg_00_{'0' * 24}/redeliver", headers=foreign),
+        await client.post(f"{path}/redeliver", headers=foreign),
     ]
-    assert [answer.status_code for answer in answers] == [404] * 4
+    assert [answer.status_code for answer in answers] == [404] * 5
     assert (await client.get("/v1/webhooks", headers=foreign)).json() == {"webhooks": []}
 
 
@@ -132,6 +135,46 @@ async def test_a_failed_delivery_is_redelivered_by_request(
         await settled(webhook)
     assert answer.status_code == 202
     assert len(receiver.requests) == 2
+
+
+async def test_all_failed_deliveries_of_a_webhook_are_redelivered_and_no_other_s(
+    client: httpx.AsyncClient, receiving: Any, delivering: Any, open_alert: Any, registry: WebhookRegistry, settled: Any
+) -> None:
+    async with receiving(script=[410]) as receiver, receiving(script=[410]) as other, delivering():
+        created, foreign = await create(client, receiver.url), await create(client, other.url)
+        webhook = await registry.get("default", created["id"])
+        for number in range(5):
+            await open_alert(number % 4)
+        await settled(webhook, "failed", 5)
+        await settled(await registry.get("default", foreign["id"]), "failed", 5)
+        receiver.script, path = [200], f"/v1/webhooks/{webhook.id}/redeliver"
+        first = await client.post(path, params={"limit": 2})
+        await settled(webhook, count=2)
+        rest = await client.post(path)
+        await settled(webhook, count=5)
+        none = await client.post(path, params={"state": "expired"})
+    assert (first.status_code, first.json()) == (202, {"redelivered": 2, "more": True})
+    assert rest.json() == {"redelivered": 3, "more": False}
+    assert none.json() == {"redelivered": 0, "more": False}
+    assert (len(receiver.requests), len(other.requests)) == (10, 5)
+    assert len({request.webhook_id for request in receiver.requests}) == 5
+
+
+async def test_an_expired_delivery_says_when_and_why(
+    client: httpx.AsyncClient, receiving: Any, delivering: Any, open_alert: Any, registry: WebhookRegistry, settled: Any
+) -> None:
+    long_ago_ms = 1_700_000_000_000
+    async with receiving() as receiver, delivering():
+        created = await create(client, receiver.url)
+        await open_alert(created_ms=long_ago_ms)
+        await settled(await registry.get("default", created["id"]), "expired")
+        path = f"/v1/webhooks/{created['id']}/deliveries"
+        (listed,) = (await client.get(path, params={"state": "expired"})).json()["deliveries"]
+        answer = await client.post(f"/v1/webhooks/{created['id']}/redeliver", params={"state": "expired"})
+        await receiver.wait_for(1)
+    assert datetime.fromisoformat(listed["expires"]).timestamp() * 1000 == long_ago_ms + DeliveryPolicy().ttl_ms
+    assert (listed["state"], listed["error"], listed["next_attempt"]) == ("expired", "too old to be sent", None)
+    assert answer.json()["redelivered"] == 1
 
 
 @pytest.mark.parametrize("name", ["msg_00_" + "0" * 24, "msg_99_" + "0" * 24, "nonsense", "msg_x_1"])
