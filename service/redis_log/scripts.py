@@ -353,15 +353,15 @@ COMMIT = Script(
     "commit",
     _EVEN_WHEN_FULL
     + """
--- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, then (run, scores, run's alerts) for each run.
+-- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, then (run, scores, run's alerts) for each run.
 -- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
---   parked, (run, position, received, client id, reason, data) each,
+--   frame for the feed, entries that the feed keeps, parked, (run, position, received, client id, reason, data) each,
 --   runs, then for each run: state (empty leaves the one before), summary, offset of the scores, scores, alerts,
 --   (member, episode, time (ms), JSON) each.
 -- Returns 1, or 0 when the fence has moved on and nothing was written.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local a = 8
-for _ = 1, tonumber(ARGV[7]) do
+local a = 10
+for _ = 1, tonumber(ARGV[9]) do
   redis.call('XADD', KEYS[6], '*', 'r', ARGV[a], 'p', ARGV[a + 1], 't', ARGV[a + 2], 'i', ARGV[a + 3],
     'why', ARGV[a + 4], 'd', ARGV[a + 5])
   a = a + 6
@@ -369,7 +369,7 @@ end
 local runs = tonumber(ARGV[a])
 a = a + 1
 for r = 0, runs - 1 do
-  local run, scores, alerts = KEYS[8 + 3 * r], KEYS[9 + 3 * r], KEYS[10 + 3 * r]
+  local run, scores, alerts = KEYS[9 + 3 * r], KEYS[10 + 3 * r], KEYS[11 + 3 * r]
   redis.call('HSET', run, 'summary', ARGV[a + 1])
   if ARGV[a] ~= '' then redis.call('HSET', run, 'state', ARGV[a]) end
   redis.call('SETRANGE', scores, ARGV[a + 2], ARGV[a + 3])
@@ -385,6 +385,7 @@ end
 redis.call('HSET', KEYS[2], 'id', ARGV[2], 'attempts', 0, 'suspect', '', 'suspicion', 0)
 redis.call('HINCRBY', KEYS[3], 'scored', ARGV[3])
 if ARGV[4] ~= '' then redis.call('XTRIM', KEYS[4], 'MINID', ARGV[4]) end
+redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[8], '*', 'f', ARGV[7])
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1
 """,
