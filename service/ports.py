@@ -14,6 +14,7 @@ from service.records import (
     Entry,
     JsonObject,
     Lease,
+    ParkedStep,
     PartitionCommit,
     RunDescription,
     RunProgress,
@@ -128,6 +129,31 @@ class StepArchive(Protocol):
 
     def sweep(self, older_than_ms: int) -> int:
         """Delete what was received before this time, as far as it lies in parts of its own; how many parts."""
+        ...
+
+
+class Parking(Protocol):
+    """The place for steps that could not be scored: to look at, put back, or throw away."""
+
+    async def list_parked(self, limit: int, ref: RunRef | None = None) -> list[ParkedStep]:
+        """Parked steps without their data, the longest parked first; of one run where given."""
+        ...
+
+    async def find(self, parked_id: str) -> ParkedStep:
+        """A parked step with its data. Raises NotFound."""
+        ...
+
+    async def release(self, parked: ParkedStep) -> int:
+        """Put a step back to be scored, atomically; its new position, the run's next. Raises NotFound where it is
+        parked no more or its run was deleted."""
+        ...
+
+    async def drop(self, parked: Sequence[ParkedStep]) -> int:
+        """Delete parked steps; how many there were."""
+        ...
+
+    async def counts(self) -> list[int]:
+        """Parked steps by partition."""
         ...
 
 

@@ -263,6 +263,33 @@ class ParkedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedStep:
+    """A parked entry as it lies in its partition's parking stream. `data` is empty where only a listing was asked
+    for."""
+
+    partition: int
+    entry_id: str
+    ref: RunRef
+    position: int
+    received_us: int
+    client_id: str
+    reason: str
+    data_bytes: int
+    """Size of the raw step as JSON."""
+    data: bytes = b""
+
+    @property
+    def parked_id(self) -> str:
+        """How it is named to people: `<entry id>@<partition>`."""
+        return f"{self.entry_id}@{self.partition}"
+
+    @property
+    def parked_ms(self) -> int:
+        """When it was parked: milliseconds since 1970, by the clock of Redis."""
+        return int(self.entry_id.partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionCommit:
     """All that one batch changes of one partition: written together or not at all."""
 

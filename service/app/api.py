@@ -34,10 +34,11 @@ from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings
-from service.telemetry import IngestMetrics, backlog_gauge, render_metrics
+from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +117,11 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         WebhookRegistry(client, guard), DeliveryStore(client), Sender(guard), partitions=partitions, project=project_of
     )
 
+    parking = RedisParking(client, keys)
+
     async def metrics_text() -> bytes:
         try:
-            gauges = [backlog_gauge(await reader.backlog())]
+            gauges = [backlog_gauge(await reader.backlog()), parked_gauge(await parking.counts())]
         except TransientError:
             gauges = []
         return render_metrics(registry, gauges)

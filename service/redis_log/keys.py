@@ -21,7 +21,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert as JSON |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
-| `{pNN}:parked` | stream | entries that could not be scored, with the reason |
+| `{pNN}:parked` | stream | entries that could not be scored: the fields of steps (i as hex), and why |
 | `{pNN}:feed` | stream | field f: frames for live displays: each run's newest score, and those with an alert |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
 | `forewarn:schema` | hash | version of this key schema, partitions |
@@ -87,6 +87,7 @@ class PartitionKeys:
         self.parked = self.prefix + "parked"
         self.scored = self.prefix + "scored"
         self.feed = self.prefix + "feed"
+        self.counts = self.prefix + "counts"
 
     def run(self, ref: RunRef) -> str:
         """The run's hash."""

@@ -425,3 +425,43 @@ redis.call('ZREM', KEYS[4], ARGV[2])
 return 2 - left
 """,
 )
+
+LIST_PARKED = Script(
+    "list_parked",
+    """
+-- KEYS: parked.  ARGV: from this entry id on, "(" before it for after it; entries; "1" to give the raw step too.
+-- Returns {id, run name, position, received (us), client id, reason, bytes of the raw step, raw step or ""} each: a
+-- listing must not carry megabytes that nobody looks at.
+local rows = {}
+for i, row in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  local entry = {}
+  for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+  local data = entry.d or ''
+  rows[i] = {row[1], entry.r or '', entry.p or '0', entry.t or '0', entry.i or '', entry.why or '', #data,
+    ARGV[3] == '1' and data or ''}
+end
+return rows
+""",
+)
+
+UNPARK = Script(
+    "unpark",
+    """
+-- KEYS: parked, steps, run, counts.  ARGV: entry id, now (us).
+-- Puts a parked entry back at its run's next position, even where the run has ended: it was accepted before.
+-- It counts as received now: it waits for a score from now on. Its id in the stream is what the append script wrote.
+-- Returns its position, -1 where it is not parked (any more), -2 where the run was deleted meanwhile.
+local row = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+if not row then return -1 end
+local next = redis.call('HGET', KEYS[3], 'next')
+if not next then return -2 end
+local entry = {}
+for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+local id = string.gsub(entry.i or '', '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)
+redis.call('XADD', KEYS[2], '*', 'r', entry.r, 'p', next, 't', ARGV[2], 'i', id, 'd', entry.d)
+redis.call('HSET', KEYS[3], 'next', next + 1, 'updated_ms', math.floor(tonumber(ARGV[2]) / 1000))
+redis.call('HINCRBY', KEYS[4], 'appended', 1)
+redis.call('XDEL', KEYS[1], ARGV[1])
+return tonumber(next)
+""",
+)
