@@ -4,7 +4,7 @@
 |---|---|---|
 | FOREWARN_BUNDLE | none | folder of the monitor to serve |
 | FOREWARN_HOST | 127.0.0.1 | address to bind; any other needs FOREWARN_API_KEY |
-| FOREWARN_PORT | 8080 | port to bind |
+| FOREWARN_PORT | 8080 | port to bind; role worker answers only /livez, /readyz and /metrics there |
 | FOREWARN_API_KEY | none | requests under /v1 need `Authorization: Bearer <key>`; the default host is then 0.0.0.0 |
 | FOREWARN_REDIS_URL | none | a Redis to use; without it the service starts its own |
 | FOREWARN_DATA_DIR | the platform's data folder | where the embedded Redis keeps its files |
@@ -153,6 +153,11 @@ def read_settings(**arguments: Any) -> Settings:
 def _fault(location: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{str(location[0]).upper()}: {message}" if location else message
+
+
+def worker_names(owner: str, workers: int) -> tuple[str, ...]:
+    """What a supervisor calls its workers; `owner` is its own name."""
+    return tuple(f"{owner}-{slot}" for slot in range(workers))
 
 
 def is_loopback(host: str) -> bool:

@@ -34,6 +34,14 @@ class ApiDeps:
     """How errors of `routers` are told."""
 
 
+@dataclass(frozen=True, slots=True)
+class HealthDeps:
+    """What the routes for operators need: the text of /metrics, and how ready the process's part of the service is."""
+
+    metrics_text: Callable[[], Awaitable[bytes]]
+    checks: Callable[[], Awaitable[Sequence[Check]]]
+
+
 def project_of(request: Request) -> str:
     """The caller's project, as the key guard noted it."""
     project: str = request.state.project

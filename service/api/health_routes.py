@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from service.api.deps import ApiDeps
+from service.api.deps import ApiDeps, HealthDeps
 
 
-def build_health_router(deps: ApiDeps) -> APIRouter:
+def build_health_router(deps: ApiDeps | HealthDeps) -> APIRouter:
     """The routes for operators; none needs a key, and none tells anything of a run."""
     router = APIRouter(tags=["operations"])
 
