@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +12,9 @@ from service.errors import ServiceError
 from service.records import (
     AlertQuery,
     Appended,
+    CommitSignal,
     Entry,
+    FeedPage,
     JsonObject,
     Lease,
     ParkedStep,
@@ -172,6 +175,10 @@ class RunReader(Protocol):
         """Scores of consecutive steps from position `first`; None where not scored yet."""
         ...
 
+    async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:
+        """Runs' agents, "" where none was named."""
+        ...
+
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
         """A run's alerts, by episode."""
         ...
@@ -198,6 +205,30 @@ class ScoreBoard(Protocol):
 
     def watch(self, ref: RunRef) -> AbstractAsyncContextManager[ScoreWatch]:
         """Watch one run; open it before appending."""
+        ...
+
+    def signal(self, ref: RunRef) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set whenever scores of the run are committed. May miss one: look now and then."""
+        ...
+
+    def commits(self) -> AbstractAsyncContextManager[CommitSignal]:
+        """Hear which partitions commit. May miss one: look now and then."""
+        ...
+
+
+class UpdateFeed(Protocol):
+    """The latest commits of every partition, bounded, for displays that come and go."""
+
+    async def newest(self) -> dict[int, str]:
+        """The last entry of each partition, "0-0" where there is none."""
+        ...
+
+    async def read(self, after: Mapping[int, str], count: int) -> FeedPage:
+        """Entries after each partition's id, at most `count` of each."""
+        ...
+
+    async def is_cut(self, after: Mapping[int, str]) -> bool:
+        """True if entries after some partition's id may have left the feed already."""
         ...
 
 

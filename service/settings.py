@@ -25,6 +25,7 @@
 | FOREWARN_SEQ_WAIT_MS | 2000 | how long a step that came before its turn by `seq` waits for those before it |
 | FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
 | FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
+| FOREWARN_MAX_STREAMS | 256 | event streams that one API process has open |
 | FOREWARN_LEASE_MS | 4000 | how long a silent worker keeps its partitions |
 """
 
@@ -78,6 +79,7 @@ class Settings(BaseSettings):
     seq_wait_ms: int = Field(2000, ge=100, le=600_000)
     run_idle_hours: float = Field(24, gt=0)
     archive_dir: str | None = None
+    max_streams: int = Field(256, ge=0, le=100_000)
     lease_ms: int = Field(4000, ge=500, le=60_000)
     owner: str | None = None
 

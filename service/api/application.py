@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from service.api.deps import ApiDeps, HealthDeps
+from service.api.event_routes import build_event_router
 from service.api.front import Front
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
@@ -44,6 +45,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
     for router in (
         build_ingest_router(deps),
         build_run_router(deps),
+        build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
         *deps.routers,

@@ -25,6 +25,7 @@ from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import Authenticator, build_pipeline
+from service.core.live import LiveFeed, StreamGate
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
 from service.core.redaction import mask_secrets
@@ -32,6 +33,7 @@ from service.errors import RedisUnfit, TransientError
 from service.redis_log.board import RedisScoreBoard
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.feed import RedisUpdateFeed
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
@@ -61,9 +63,10 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         keep_what_is_loaded()
         sampling = asyncio.create_task(pressure.run(stop))
         try:
-            await serve_until(build_server(app, settings), stop)
+            await serve_until(build_server(app, settings), stop, deps.gate.close)
         finally:
             sampling.cancel()
+            await deps.live.close()
             await board.close()
     finally:
         await client.aclose()
@@ -109,6 +112,8 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
+        live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
+        gate=StreamGate(settings.max_streams),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )

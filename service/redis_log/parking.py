@@ -7,12 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, cast
 
-from redis.asyncio import Redis
-
 from service.errors import NotFound
 from service.records import ParkedStep, RunRef
 from service.redis_log import scripts
-from service.redis_log.connection import redis_errors, run_script
+from service.redis_log.connection import RedisClient, redis_errors, run_script
 from service.redis_log.keys import KeySpace
 from service.redis_log.scripts import Call
 
@@ -24,7 +22,7 @@ SCANNED_AT_ONCE = 64
 class RedisParking:
     """Parking on Redis."""
 
-    def __init__(self, client: Redis, keys: KeySpace) -> None:
+    def __init__(self, client: RedisClient, keys: KeySpace) -> None:
         self._client = client
         self._keys = keys
 

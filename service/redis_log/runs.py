@@ -85,6 +85,14 @@ class RedisRunReader:
             )
         return [ScoreRecord.from_bytes(raw[at : at + SCORE_BYTES]) for at in range(0, len(raw), SCORE_BYTES)]
 
+    async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:
+        """See `ports.RunReader.read_agents`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for ref in refs:
+                    pipeline.hget(self._keys.of_run(ref).run(ref), "agent")
+                return [(agent or b"").decode() for agent in await pipeline.execute()]
+
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
         """See `ports.RunReader.read_run_alerts`."""
         with redis_errors():

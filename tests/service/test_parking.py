@@ -113,7 +113,7 @@ async def test_a_released_step_that_still_fails_is_parked_again(core: Core, park
 
 async def test_the_client_id_goes_with_a_released_step(core: Core, parking: RedisParking) -> None:
     async with core.working():
-        await core.log.append(core.ref("r"), [NewStep(orjson.dumps(BAD), "my-id")], "m-fake")
+        await core.append("r", [NewStep(orjson.dumps(BAD), "my-id")])
         await core.until_scored("r", 1)
     (before,) = await parking.list_parked(10)
     await parking.release(before)
