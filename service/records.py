@@ -381,6 +381,12 @@ class RunQuery:
     before: tuple[int, str] | None = None
     state: str | None = None
     agent: str | None = None
+    monitor: str | None = None
+    since_ms: int | None = None
+    """Created then or later; `until_ms`: before then."""
+    until_ms: int | None = None
+    min_risk: float | None = None
+    """Scored, and the latest risk at least so high."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,15 @@ class RedisRunReader:
         """See `ports.RunReader.list_runs`."""
         found: list[RunRecord] = []
         before, scanned = query.before, 0
+        if query.until_ms is not None:
+            before = min(before or (query.until_ms, ""), (query.until_ms, ""))
         while True:
             marks = await self._newest("runs", before, query.limit + 1)
             refs = [RunRef.from_name(name) for _, name in marks]
             records = await self._records(refs)
             for mark, ref, record in zip(marks, refs, records, strict=True):
+                if query.since_ms is not None and mark[0] < query.since_ms:
+                    return found, None
                 if record is not None and ref.project == query.project and matches(record, query):
                     if len(found) == query.limit:
                         return found, before
