@@ -54,6 +54,7 @@ VERBS = {
     "judge": Verb("forewarn.commands.judge:judge", "Ask a language model in a monitor's place, as a baseline."),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
+    "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
     "demo": Verb("forewarn.commands.demo:demo", "Run the whole path on simulated help-desk agents."),
 }

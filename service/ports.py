@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -12,9 +13,12 @@ from service.records import (
     Acknowledgement,
     AlertQuery,
     Appended,
+    CommitSignal,
     Entry,
+    FeedPage,
     JsonObject,
     Lease,
+    ParkedStep,
     PartitionCommit,
     RunDescription,
     RunProgress,
@@ -137,6 +141,31 @@ class StepArchive(Protocol):
         ...
 
 
+class Parking(Protocol):
+    """The place for steps that could not be scored: to look at, put back, or throw away."""
+
+    async def list_parked(self, limit: int, ref: RunRef | None = None) -> list[ParkedStep]:
+        """Parked steps without their data, the longest parked first; of one run where given."""
+        ...
+
+    async def find(self, parked_id: str) -> ParkedStep:
+        """A parked step with its data. Raises NotFound."""
+        ...
+
+    async def release(self, parked: ParkedStep) -> int:
+        """Put a step back to be scored, atomically; its new position, the run's next. Raises NotFound where it is
+        parked no more or its run was deleted."""
+        ...
+
+    async def drop(self, parked: Sequence[ParkedStep]) -> int:
+        """Delete parked steps; how many there were."""
+        ...
+
+    async def counts(self) -> list[int]:
+        """Parked steps by partition."""
+        ...
+
+
 class RunReader(Protocol):
     """The way to look: nothing here changes anything."""
 
@@ -150,6 +179,10 @@ class RunReader(Protocol):
 
     async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:
         """Scores of consecutive steps from position `first`; None where not scored yet."""
+        ...
+
+    async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:
+        """Runs' agents, "" where none was named."""
         ...
 
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
@@ -190,6 +223,30 @@ class ScoreBoard(Protocol):
 
     def watch(self, ref: RunRef) -> AbstractAsyncContextManager[ScoreWatch]:
         """Watch one run; open it before appending."""
+        ...
+
+    def signal(self, ref: RunRef) -> AbstractAsyncContextManager[asyncio.Event]:
+        """An event that is set whenever scores of the run are committed. May miss one: look now and then."""
+        ...
+
+    def commits(self) -> AbstractAsyncContextManager[CommitSignal]:
+        """Hear which partitions commit. May miss one: look now and then."""
+        ...
+
+
+class UpdateFeed(Protocol):
+    """The latest commits of every partition, bounded, for displays that come and go."""
+
+    async def newest(self) -> dict[int, str]:
+        """The last entry of each partition, "0-0" where there is none."""
+        ...
+
+    async def read(self, after: Mapping[int, str], count: int) -> FeedPage:
+        """Entries after each partition's id, at most `count` of each."""
+        ...
+
+    async def is_cut(self, after: Mapping[int, str]) -> bool:
+        """True if entries after some partition's id may have left the feed already."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import struct
 from dataclasses import asdict, dataclass, field
@@ -266,6 +267,78 @@ class ParkedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedStep:
+    """A parked entry as it lies in its partition's parking stream. `data` is empty where only a listing was asked
+    for."""
+
+    partition: int
+    entry_id: str
+    ref: RunRef
+    position: int
+    received_us: int
+    client_id: str
+    reason: str
+    data_bytes: int
+    """Size of the raw step as JSON."""
+    data: bytes = b""
+
+    @property
+    def parked_id(self) -> str:
+        """How it is named to people: `<entry id>@<partition>`."""
+        return f"{self.entry_id}@{self.partition}"
+
+    @property
+    def parked_ms(self) -> int:
+        """When it was parked: milliseconds since 1970, by the clock of Redis."""
+        return int(self.entry_id.partition("-")[0])
+
+
+class CommitSignal:
+    """Says that partitions have committed something, whichever process did; may miss one."""
+
+    __slots__ = ("news", "partitions")
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.partitions: set[int] = set()
+
+    def note(self, partition: int) -> None:
+        """This partition has."""
+        self.partitions.add(partition)
+        self.news.set()
+
+    def take(self) -> set[int]:
+        """The partitions since last asked."""
+        taken, self.partitions = self.partitions, set()
+        self.news.clear()
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """What a commit told displays: scores by run and position, positions ascending within a run."""
+
+    partition: int
+    entry_id: str
+    scores: tuple[tuple[RunRef, int, ScoreRecord], ...]
+
+    @property
+    def event_id(self) -> str:
+        """How readers name it: `<entry id>@<partition>`."""
+        return f"{self.entry_id}@{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """Entries by time. `more`: partitions that gave as many as they might. `without`: partitions whose feed no longer
+    holds the entry that was read on from."""
+
+    entries: list[FeedEntry]
+    more: frozenset[int]
+    without: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionCommit:
     """All that one batch changes of one partition: written together or not at all."""
 
@@ -311,6 +384,12 @@ class RunQuery:
     before: tuple[int, str] | None = None
     state: str | None = None
     agent: str | None = None
+    monitor: str | None = None
+    since_ms: int | None = None
+    """Created then or later; `until_ms`: before then."""
+    until_ms: int | None = None
+    min_risk: float | None = None
+    """Scored, and the latest risk at least so high."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 |---|---|---|
 | FOREWARN_BUNDLE | none | folder of the monitor to serve |
 | FOREWARN_HOST | 127.0.0.1 | address to bind; any other needs FOREWARN_API_KEY |
-| FOREWARN_PORT | 8080 | port to bind |
+| FOREWARN_PORT | 8080 | port to bind; role worker answers only /livez, /readyz and /metrics there |
 | FOREWARN_API_KEY | none | requests under /v1 need `Authorization: Bearer <key>`; the default host is then 0.0.0.0 |
 | FOREWARN_REDIS_URL | none | a Redis, or any node of a Redis Cluster, to use; without it the service starts its own |
 | FOREWARN_WAIT_REPLICAS | 0 | replicas that must have a step before it is answered 2xx, so that a failover keeps it |
@@ -29,6 +29,7 @@
 | FOREWARN_SEQ_WAIT_MS | 2000 | how long a step that came before its turn by `seq` waits for those before it |
 | FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
 | FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
+| FOREWARN_MAX_STREAMS | 256 | event streams that one API process has open |
 | FOREWARN_LEASE_MS | 4000 | how long a silent worker keeps its partitions |
 """
 
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     run_idle_hours: float = Field(24, gt=0)
     archive_dir: str | None = None
     wait_replicas: int = Field(0, ge=0, le=16)
+    max_streams: int = Field(256, ge=0, le=100_000)
     lease_ms: int = Field(4000, ge=500, le=60_000)
     owner: str | None = None
 
@@ -177,6 +179,11 @@ def read_settings(**arguments: Any) -> Settings:
 def _fault(location: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     return f"{PREFIX}{str(location[0]).upper()}: {message}" if location else message
+
+
+def worker_names(owner: str, workers: int) -> tuple[str, ...]:
+    """What a supervisor calls its workers; `owner` is its own name."""
+    return tuple(f"{owner}-{slot}" for slot in range(workers))
 
 
 def is_loopback(host: str) -> bool:

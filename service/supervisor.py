@@ -27,7 +27,7 @@ from service.redis_log.checks import check_redis
 from service.redis_log.connection import build_client, find_cluster
 from service.redis_log.embedded import EmbeddedRedis, claimed, find_server
 from service.redis_log.schema import settle_schema
-from service.settings import PREFIX, Settings
+from service.settings import PREFIX, Settings, worker_names
 from service.telemetry import MULTIPROC
 
 log = logging.getLogger(__name__)
@@ -182,13 +182,14 @@ def _settle(settings: Settings, redis_url: str, supervisor: Supervisor) -> tuple
 
 
 def build_children(settings: Settings, environment: dict[str, str], owner: str, parent_end: int) -> list[Child]:
-    """The API and worker processes that the role asks for."""
-    kinds = [] if settings.role == "worker" else [("api", "")]
+    """The processes that the role asks for: something that answers over HTTP, and workers."""
+    # What answers for workers alone must know whose health it tells.
+    kinds = [("ops", "ops", owner)] if settings.role == "worker" else [("api", "api", "")]
     if settings.role != "api":
-        kinds += [("worker", f"{owner}-{slot}") for slot in range(settings.workers)]
+        kinds += [("worker", name, name) for name in worker_names(owner, settings.workers)]
 
-    def start(kind: str, name: str) -> subprocess.Popen[bytes]:
-        own = {PARENT_PIPE: str(parent_end)} | ({f"{PREFIX}OWNER": name} if name else {})
+    def start(kind: str, who: str) -> subprocess.Popen[bytes]:
+        own = {PARENT_PIPE: str(parent_end)} | ({f"{PREFIX}OWNER": who} if who else {})
         return subprocess.Popen(  # noqa: S603 - this very Python, with this very service
             [sys.executable, "-m", "service.app", kind],
             env=environment | own,
@@ -198,7 +199,7 @@ def build_children(settings: Settings, environment: dict[str, str], owner: str, 
             start_new_session=True,
         )
 
-    return [Child(name or kind, lambda kind=kind, name=name: start(kind, name)) for kind, name in kinds]  # type: ignore[misc]
+    return [Child(name, lambda kind=kind, who=who: start(kind, who)) for kind, name, who in kinds]  # type: ignore[misc]
 
 
 def child_environment(settings: Settings, redis_url: str, partitions: int, metrics: Path) -> dict[str, str]:

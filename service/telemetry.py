@@ -136,6 +136,16 @@ def backlog_gauge(backlog: Iterable[int]) -> GaugeMetricFamily:
     return family
 
 
+def parked_gauge(counts: Iterable[int]) -> GaugeMetricFamily:
+    """The steps that could not be scored and lie aside, by partition: `forewarn parked list` shows them."""
+    family = GaugeMetricFamily(
+        "forewarn_parked_steps", "Steps set aside that nobody has released or dropped.", labels=["partition"]
+    )
+    for partition, steps in enumerate(counts):
+        family.add_metric([str(partition)], steps)
+    return family
+
+
 def render_metrics(own: CollectorRegistry, gauges: Sequence[GaugeMetricFamily]) -> bytes:
     """The text of /metrics: all processes of this service where there are several, else this one."""
     registry = CollectorRegistry()

@@ -33,6 +33,7 @@ TOOLS = {
     "redis-server": ("redis-server",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "prometheus": ("prometheus",),
+    "promtool": ("promtool",),
     "graphviz": ("dot",),
 }
 REDIS_MAJOR = 7

@@ -14,7 +14,12 @@ def serve(
     host: Annotated[
         str | None, typer.Option(help="Address to bind. Default 127.0.0.1; any other needs FOREWARN_API_KEY.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to bind. Default 8080.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port to bind. Default 8080. Workers alone only tell of their health there."
+        ),
+    ] = None,
     redis_url: Annotated[
         str | None, typer.Option(help="A Redis to use. Without it the service starts one of its own.")
     ] = None,
@@ -51,5 +56,6 @@ def serve(
         # A bundle that cannot be read is said here and now, not by a child process.
         entry = read_entry(settings.bundle)
         typer.echo(f"monitor {entry.monitor_id} ({entry.manifest.name}) from {settings.bundle}", err=True)
-    typer.echo(f"forewarn serves on http://{settings.bound_host}:{settings.port} once /readyz says ready", err=True)
+    what = "tells of its workers" if settings.role == "worker" else "serves"
+    typer.echo(f"forewarn {what} on http://{settings.bound_host}:{settings.port} once /readyz says ready", err=True)
     run_service(settings)

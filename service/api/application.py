@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from service.api.deps import ApiDeps
+from service.api.deps import ApiDeps, HealthDeps
+from service.api.event_routes import build_event_router
 from service.api.front import Front
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
@@ -17,6 +18,7 @@ from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.read_routes import build_alert_router, build_run_router
 from service.api.step_route import StepEndpoint
 from service.api.views import Problem
+from service.core.ingest import Authenticator
 
 
 def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:
@@ -43,10 +45,28 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
     for router in (
         build_ingest_router(deps),
         build_run_router(deps),
+        build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
         *deps.routers,
         build_health_router(deps),
     ):
         app.include_router(router)
+    return app
+
+
+def create_health_app(deps: HealthDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:
+    """An application with the routes for operators alone, for a process that has no other."""
+    app = FastAPI(
+        title="forewarn worker",
+        version=version,
+        # Nothing here is behind a key.
+        middleware=[Middleware(Front, authenticator=Authenticator(None), steps=None, allowed_hosts=allowed_hosts)],
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    install_handlers(app)
+    app.include_router(build_health_router(deps))
     return app

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from service.api.problems import ProblemRow
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import Authenticator, IngestPipeline
+from service.core.live import LiveFeed, StreamGate
 from service.core.readiness import Check
 from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
@@ -30,9 +31,19 @@ class ApiDeps:
     metrics_text: Callable[[], Awaitable[bytes]]
     checks: Callable[[], Awaitable[Sequence[Check]]]
     max_body_bytes: int
+    live: LiveFeed
+    gate: StreamGate
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthDeps:
+    """What the routes for operators need: the text of /metrics, and how ready the process's part of the service is."""
+
+    metrics_text: Callable[[], Awaitable[bytes]]
+    checks: Callable[[], Awaitable[Sequence[Check]]]
 
 
 def project_of(request: Request) -> str:

@@ -35,14 +35,14 @@ class Front:
 
     `allowed_hosts`: without an API key only requests addressed to this machine by name are answered, since a page in a
     browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
-    None answers all. With a key, everything under /v1 needs it.
+    None answers all. With a key, everything under /v1 needs it. `steps` is None where none are taken.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         authenticator: Authenticator,
-        steps: StepEndpoint,
+        steps: StepEndpoint | None,
         allowed_hosts: Collection[str] | None = None,
     ) -> None:
         self._app = app
@@ -61,25 +61,14 @@ class Front:
             refusal = self._unauthenticated(scope)
         if refusal is not None:
             await refusal(scope, receive, with_headers(send))
-        elif scope["method"] == "POST" and (
-            path == _LINES or (path.startswith(_RUNS) and path.endswith(_STEPS) and path.count("/") == 4)
+        elif (
+            self._steps is not None
+            and scope["method"] == "POST"
+            and (path == _LINES or (path.startswith(_RUNS) and path.endswith(_STEPS) and path.count("/") == 4))
         ):
-            await self._take_steps(scope, receive, send, path)
+            await _take_steps(self._steps, scope, receive, send, path)
         else:
             await self._app(scope, receive, with_headers(send))
-
-    async def _take_steps(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        run_id = None if path == _LINES else path[len(_RUNS) : -len(_STEPS)]
-        try:
-            answer = await self._steps.answer(scope, receive, run_id)
-        except ClientDisconnect:
-            return
-        except Exception:
-            log.exception("a defect in POST %s", path)
-            answer = problem(500, "internal", "A defect of the service", "the service's log says more")
-        headers = [*answer.raw_headers, *_HEADERS]
-        await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
 
     def _misdirected(self, scope: Scope) -> Response | None:
         assert self._allowed is not None
@@ -98,6 +87,20 @@ class Front:
             return to_problem(error)
         scope.setdefault("state", {})["project"] = principal.project
         return None
+
+
+async def _take_steps(steps: StepEndpoint, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+    run_id = None if path == _LINES else path[len(_RUNS) : -len(_STEPS)]
+    try:
+        answer = await steps.answer(scope, receive, run_id)
+    except ClientDisconnect:
+        return
+    except Exception:
+        log.exception("a defect in POST %s", path)
+        answer = problem(500, "internal", "A defect of the service", "the service's log says more")
+    headers = [*answer.raw_headers, *_HEADERS]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def with_headers(send: Send) -> Send:

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from service.api.deps import ApiDeps
+from service.api.deps import ApiDeps, HealthDeps
 
 _METRICS_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}
 }
 
 
-def build_health_router(deps: ApiDeps) -> APIRouter:
+def build_health_router(deps: ApiDeps | HealthDeps) -> APIRouter:
     """The routes for operators; none needs a key, and none tells anything of a run."""
     router = APIRouter(tags=["operations"])
 

@@ -35,6 +35,9 @@ from service.records import Acknowledgement, AlertQuery, JsonObject, RunQuery, R
 _AFTER = Query(None, max_length=500, description="`next` of the page before.")
 _STATE = Query(None)
 _SEVERITY = Query(None)
+_SINCE = Query(None, ge=0, le=2**53, description="Only runs created at this time (ms since 1970) or later.")
+_UNTIL = Query(None, ge=0, le=2**53, description="Only runs created before this time (ms since 1970).")
+_MIN_RISK = Query(None, ge=0, le=1, allow_inf_nan=False, description="Only runs whose latest risk is at least this.")
 _LIMIT = Query(50, ge=1, le=500)
 
 
@@ -48,11 +51,18 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
         after: str | None = _AFTER,
         state: RunState | None = _STATE,
         agent: str | None = Query(None, max_length=200),
+        monitor: str | None = Query(None, max_length=200, description="Only runs that this monitor scores."),
+        since_ms: int | None = _SINCE,
+        until_ms: int | None = _UNTIL,
+        min_risk: float | None = _MIN_RISK,
     ) -> Response:
-        """Runs, newest first."""
-        runs, following = await deps.reader.list_runs(
-            RunQuery(project_of(request), limit, read_mark(after), state, agent)
+        """Runs, newest first. A page may hold fewer than `limit` and still have a `next`: filters look at some thousand
+        runs at a time.
+        """
+        query = RunQuery(
+            project_of(request), limit, read_mark(after), state, agent, monitor, since_ms, until_ms, min_risk
         )
+        runs, following = await deps.reader.list_runs(query)
         return to_answer({"runs": [to_run_view(run) for run in runs], "next": to_mark(following)})
 
     async def get_run(

@@ -1,4 +1,4 @@
-"""A child process of the supervisor: `python -m service.app api|worker`, with its settings in the environment."""
+"""A child process of the supervisor: `python -m service.app api|worker|ops`, with its settings in the environment."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(kind: str) -> int:
 
 
 def run_kind(kind: str, settings: Settings, redis_url: str) -> None:
-    """Run an API or a worker process to its end, on uvloop where there is one."""
+    """Run an API, worker or ops process to its end, on uvloop where there is one."""
     from service.app.starting import stop_on_signals
 
     async def run() -> None:
@@ -46,6 +46,10 @@ def run_kind(kind: str, settings: Settings, redis_url: str) -> None:
             from service.app.api import run_api
 
             await run_api(settings, redis_url, stop)
+        elif kind == "ops":
+            from service.app.ops import run_ops
+
+            await run_ops(settings, redis_url, stop)
         else:
             from service.app.worker import read_monitor, run_worker
 

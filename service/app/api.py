@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 
-import uvicorn
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
 
 from service.alerts.errors import TargetRefused, TooManyWebhooks
 from service.alerts.registry import WebhookRegistry
@@ -22,23 +21,27 @@ from service.api.application import create_app
 from service.api.deps import ApiDeps, project_of
 from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
+from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import Authenticator, build_pipeline
+from service.core.live import LiveFeed, StreamGate
 from service.core.raw_steps import StepLimits
-from service.core.readiness import Check, check_backlog, check_monitor, check_workers
+from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
 from service.core.redaction import mask_secrets
 from service.errors import RedisUnfit, TransientError
 from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.board import RedisScoreBoard
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.feed import RedisUpdateFeed
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings
-from service.telemetry import IngestMetrics, backlog_gauge, render_metrics
+from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
 
 log = logging.getLogger(__name__)
 
@@ -57,43 +60,17 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
             return
         deps, board, pressure = build_deps(settings, client, partitions)
         allowed = None if deps.authenticator.required else LOOPBACK_HOSTS
-        server = _Server(
-            uvicorn.Config(
-                create_app(deps, version=version_of_service(), allowed_hosts=allowed),
-                host=settings.bound_host,
-                port=settings.port,
-                access_log=False,
-                log_config=None,
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=10,
-                backlog=2048,
-            )
-        )
+        app = create_app(deps, version=version_of_service(), allowed_hosts=allowed)
         keep_what_is_loaded()
-        meanwhile = [asyncio.create_task(_stop_server(server, stop)), asyncio.create_task(pressure.run(stop))]
+        sampling = asyncio.create_task(pressure.run(stop))
         try:
-            await server.serve()
+            await serve_until(build_server(app, settings), stop, deps.gate.close)
         finally:
-            for task in meanwhile:
-                task.cancel()
+            sampling.cancel()
+            await deps.live.close()
             await board.close()
     finally:
         await client.aclose()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the process has one way to be stopped."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _stop_server(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await stop.wait()
-    server.should_exit = True
 
 
 def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tuple[ApiDeps, RedisScoreBoard, Pressure]:
@@ -117,12 +94,10 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         WebhookRegistry(client, guard), DeliveryStore(client), Sender(guard), partitions=partitions, project=project_of
     )
 
+    parking = RedisParking(client, keys)
+
     async def metrics_text() -> bytes:
-        try:
-            gauges = [backlog_gauge(await reader.backlog())]
-        except TransientError:
-            gauges = []
-        return render_metrics(registry, gauges)
+        return render_metrics(registry, await read_gauges(reader, parking))
 
     async def checks() -> Sequence[Check]:
         return await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
@@ -139,22 +114,39 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
+        live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
+        gate=StreamGate(settings.max_streams),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )
     return deps, board, pressure
 
 
+async def read_gauges(reader: RedisRunReader, parking: RedisParking) -> list[GaugeMetricFamily]:
+    """What /metrics says of Redis itself; nothing while it does not answer."""
+    try:
+        return [backlog_gauge(await reader.backlog()), parked_gauge(await parking.counts())]
+    except TransientError:
+        return []
+
+
 async def check_all(
-    settings: Settings, client: RedisClient, reader: RedisRunReader, partitions: int, active_id: Callable[[], str]
+    settings: Settings,
+    client: RedisClient,
+    reader: RedisRunReader,
+    partitions: int,
+    active_id: Callable[[], str],
+    own: Sequence[str] = (),
 ) -> list[Check]:
-    """Every check of readiness, Redis first: nothing else can be known without it."""
+    """Every check of readiness, Redis first: nothing else can be known without it. `own`: the names of the workers to
+    ask about, where not the whole service's."""
     try:
         fitness = await check_redis(client)
         reports = await reader.worker_reports()
         backlog = await reader.backlog()
     except (TransientError, RedisUnfit) as error:
         return [Check("redis", False, str(error)), check_monitor(active_id())]
+    now_ms, gone_ms = time.time_ns() // 1_000_000, 2 * settings.lease_ms
     durable = fitness.persistence == "appendfsync always"
     masters = f" on {fitness.masters} masters" if fitness.masters > 1 else ""
     memory = f"{fitness.used_bytes} bytes used of {fitness.maxmemory_bytes or 'no set limit'}"
@@ -163,7 +155,9 @@ async def check_all(
         Check("persistence", durable, fitness.persistence, warning=not durable),
         Check("eviction", fitness.eviction == "noeviction", f"maxmemory-policy {fitness.eviction}", warning=True),
         check_monitor(active_id()),
-        check_workers(reports, partitions, active_id(), time.time_ns() // 1_000_000, 2 * settings.lease_ms),
+        check_own_workers(reports, own, active_id(), now_ms, gone_ms)
+        if own
+        else check_workers(reports, partitions, active_id(), now_ms, gone_ms),
         check_backlog(backlog, settings.max_backlog),
     ]
 

@@ -38,6 +38,22 @@ def check_workers(reports: Sequence[WorkerReport], partitions: int, active_id: s
     return Check("workers", len(owned) == partitions, told)
 
 
+def check_own_workers(
+    reports: Sequence[WorkerReport], names: Sequence[str], active_id: str, now_ms: int, gone_ms: int
+) -> Check:
+    """Are these workers alive, each with the active monitor loaded and run once? A worker reports only after that."""
+    alive = {report.worker: report for report in reports if report.seen_ms >= now_ms - gone_ms}
+    missing = [name for name in names if name not in alive]
+    if missing:
+        return Check("workers", False, f"not started, or silent: {', '.join(missing)}")
+    without = [name for name in names if active_id not in alive[name].monitors]
+    if active_id and without:
+        return Check("workers", False, f"monitor {active_id} is not loaded yet by {', '.join(without)}")
+    owned = sum(len(alive[name].partitions) for name in names)
+    devices = ", ".join(sorted({alive[name].device for name in names}))
+    return Check("workers", True, f"all {len(names)} of this role alive, they own {owned} partitions, on {devices}")
+
+
 def check_backlog(backlog: Sequence[int], limit: int) -> Check:
     """Do workers keep up? `limit` is where a partition starts to refuse steps."""
     worst = max(backlog, default=0)

@@ -6,9 +6,13 @@ from service.records import RunQuery, RunRecord
 
 
 def matches(record: RunRecord, query: RunQuery) -> bool:
-    """True if the run passes the query's filters."""
-    return (query.agent is None or record.agent == query.agent) and (
-        query.state is None or run_state(record) == query.state
+    """True if the run passes the query's filters, other than those of time."""
+    summary = record.summary
+    return (
+        (query.agent is None or record.agent == query.agent)
+        and (query.monitor is None or record.monitor_id == query.monitor)
+        and (query.min_risk is None or (summary.max_score is not None and summary.risk >= query.min_risk))
+        and (query.state is None or run_state(record) == query.state)
     )
 
 

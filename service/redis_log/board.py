@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from service.errors import LogUnavailable
-from service.records import SCORE_BYTES, RunRef, ScoreRecord
+from service.records import SCORE_BYTES, CommitSignal, RunRef, ScoreRecord
 from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.frames import read_frame
 from service.redis_log.keys import KeySpace
@@ -29,23 +29,52 @@ class RedisScoreBoard:
         self._client = client
         self._keys = keys
         self._reader = reader
-        self._watches: dict[str, set[RedisScoreWatch]] = {}
+        self._watches: dict[str, set[RedisScoreWatch | _Signal]] = {}
+        self._commits: set[CommitSignal] = set()
+        self._partition_of = {keys[partition].scored.encode(): partition for partition in range(keys.count)}
         self._listener: asyncio.Task[None] | None = None
         self._listening = asyncio.Event()
 
     @asynccontextmanager
     async def watch(self, ref: RunRef) -> AsyncIterator[RedisScoreWatch]:
         """See `ports.ScoreBoard.watch`."""
+        await self._hear()
+        watch = RedisScoreWatch(ref, self._reader)
+        with self._told(ref, watch):
+            yield watch
+
+    @asynccontextmanager
+    async def signal(self, ref: RunRef) -> AsyncIterator[asyncio.Event]:
+        """See `ports.ScoreBoard.signal`."""
+        await self._hear()
+        signal = _Signal()
+        with self._told(ref, signal):
+            yield signal.news
+
+    @asynccontextmanager
+    async def commits(self) -> AsyncIterator[CommitSignal]:
+        """See `ports.ScoreBoard.commits`."""
+        await self._hear()
+        signal = CommitSignal()
+        self._commits.add(signal)
+        try:
+            yield signal
+        finally:
+            self._commits.discard(signal)
+
+    async def _hear(self) -> None:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen(), name="score board")
         # Without waiting for the subscription the first watch would have to look; a second is more than it ever takes.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._listening.wait(), 1.0)
-        watch = RedisScoreWatch(ref, self._reader)
+
+    @contextmanager
+    def _told(self, ref: RunRef, watch: RedisScoreWatch | _Signal) -> Iterator[None]:
         watches = self._watches.setdefault(ref.name, set())
         watches.add(watch)
         try:
-            yield watch
+            yield
         finally:
             watches.discard(watch)
             if not watches and self._watches.get(ref.name) is watches:
@@ -70,18 +99,30 @@ class RedisScoreBoard:
                         while True:
                             message: Any = await subscription.get_message(ignore_subscribe_messages=True, timeout=5.0)
                             if message is not None:
-                                self._tell(message["data"])
+                                self._tell(message["channel"], message["data"])
             except LogUnavailable as error:
                 log.warning("waiting requests look for scores every %s s until Redis is back: %s", LOOK_EVERY_S, error)
                 self._listening.clear()
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    def _tell(self, frame: bytes) -> None:
+    def _tell(self, channel: bytes, frame: bytes) -> None:
+        for signal in self._commits:
+            signal.note(self._partition_of[channel])
         if not self._watches:
             return
         for name, first, records in read_frame(frame):
             for watch in self._watches.get(name, ()):
                 watch.see(first, records)
+
+
+class _Signal:
+    """Told of a run's scores, keeps none of them."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+
+    def see(self, _first: int, _records: bytes) -> None:
+        self.news.set()
 
 
 class RedisScoreWatch:

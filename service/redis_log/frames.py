@@ -1,4 +1,5 @@
-"""The scores that a commit tells of, as bytes on a partition's channel: runs with consecutive score records.
+"""The scores that a commit tells of, as bytes on a partition's channel and in its feed: runs with consecutive score
+records.
 
 A frame is the partition's runs one after the other: name length (u16), first position (u32), count (u16), name, count
 × 32 bytes.
@@ -13,6 +14,8 @@ from service.records import SCORE_BYTES, RunCommit
 
 _HEAD = struct.Struct("<HIH")
 _MOST = 0xFFFF
+FEED_LEAST, FEED_MOST = 16, 256
+FEED_BYTES = 512 * 1024
 
 
 def to_frame(runs: Sequence[RunCommit], records: Sequence[bytes]) -> bytes:
@@ -27,6 +30,24 @@ def to_frame(runs: Sequence[RunCommit], records: Sequence[bytes]) -> bytes:
             packed[: _MOST * SCORE_BYTES],
         )
     return b"".join(parts)
+
+
+def to_feed_frame(runs: Sequence[RunCommit], records: Sequence[bytes]) -> bytes:
+    """The frame for displays: of each run's records those with an alert and the newest. A run may come several times,
+    its positions ascending."""
+    parts: list[bytes] = []
+    for run, packed in zip(runs, records, strict=True):
+        name, last = run.ref.name.encode(), len(run.scores) - 1
+        for index, score in enumerate(run.scores):
+            if index == last or score.alert:
+                record = packed[index * SCORE_BYTES : (index + 1) * SCORE_BYTES]
+                parts += (_HEAD.pack(len(name), run.first_position + index, 1), name, record)
+    return b"".join(parts)
+
+
+def kept_frames(frame_bytes: int) -> int:
+    """How many frames of about this size a feed keeps: 256, or fewer so that a partition's feed stays near 512 KiB."""
+    return max(FEED_LEAST, min(FEED_MOST, FEED_BYTES // max(1, frame_bytes)))
 
 
 def read_frame(frame: bytes) -> Iterator[tuple[str, int, bytes]]:

@@ -21,7 +21,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert as JSON; ack:episode → its acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
-| `{pNN}:parked` | stream | entries that could not be scored, with the reason |
+| `{pNN}:parked` | stream | entries that could not be scored: the fields of steps (i as hex), and why |
+| `{pNN}:feed` | stream | field f: frames for live displays: each run's newest score, and those with an alert |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
 | `{pNN}:waited` | string | written before a wait for replicas, see `client.wait_commands` |
 | `forewarn:schema` | hash | version of this key schema, partitions |
@@ -29,6 +30,9 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
 
 An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
+
+The feed alone is cut by length (`frames.kept_frames`): it repeats for displays what is kept elsewhere, so losing its
+oldest entries loses no work. Streams of work are never cut by length.
 """
 
 from __future__ import annotations
@@ -62,6 +66,7 @@ class PartitionKeys:
         "counts",
         "cursor",
         "early",
+        "feed",
         "fence",
         "lease",
         "live",
@@ -87,6 +92,8 @@ class PartitionKeys:
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"
         self.scored = self.prefix + "scored"
+        self.feed = self.prefix + "feed"
+        self.counts = self.prefix + "counts"
 
     def run(self, ref: RunRef) -> str:
         """The run's hash."""

@@ -20,7 +20,7 @@ from service.records import (
 )
 from service.redis_log import scripts
 from service.redis_log.connection import RedisClient, redis_errors, run_script, run_scripts
-from service.redis_log.frames import to_frame
+from service.redis_log.frames import kept_frames, to_feed_frame, to_frame
 from service.redis_log.keys import WORKERS, KeySpace
 from service.redis_log.scripts import Argument, Call
 
@@ -192,8 +192,9 @@ class RedisPartitionLog:
 
     def _commit_call(self, commit: PartitionCommit) -> Call:
         keys = self._keys[commit.partition]
-        names = [keys.fence, keys.cursor, keys.counts, keys.steps, keys.outbox, keys.parked, keys.alerts]
+        names = [keys.fence, keys.cursor, keys.counts, keys.steps, keys.outbox, keys.parked, keys.alerts, keys.feed]
         packed = [b"".join(score.to_bytes() for score in run.scores) for run in commit.runs]
+        feed_frame = to_feed_frame(commit.runs, packed)
         arguments: list[Argument] = [
             commit.fence,
             commit.cursor,
@@ -201,6 +202,8 @@ class RedisPartitionLog:
             "" if self._archived else entry_after(commit.cursor),
             keys.scored,
             to_frame(commit.runs, packed),
+            feed_frame,
+            kept_frames(len(feed_frame)),
             len(commit.parked),
         ]
         for parked in commit.parked:

@@ -58,11 +58,15 @@ class RedisRunReader:
         """See `ports.RunReader.list_runs`."""
         found: list[RunRecord] = []
         before, scanned = query.before, 0
+        if query.until_ms is not None:
+            before = min(before or (query.until_ms, ""), (query.until_ms, ""))
         while True:
             marks = await self._newest("runs", before, query.limit + 1)
             refs = [RunRef.from_name(name) for _, name in marks]
             records = await self._records(refs)
             for mark, ref, record in zip(marks, refs, records, strict=True):
+                if query.since_ms is not None and mark[0] < query.since_ms:
+                    return found, None
                 if record is not None and ref.project == query.project and matches(record, query):
                     if len(found) == query.limit:
                         return found, before
@@ -86,6 +90,14 @@ class RedisRunReader:
                 self._keys.of_run(ref).scores(ref), first * SCORE_BYTES, (first + count) * SCORE_BYTES - 1
             )
         return [ScoreRecord.from_bytes(raw[at : at + SCORE_BYTES]) for at in range(0, len(raw), SCORE_BYTES)]
+
+    async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:
+        """See `ports.RunReader.read_agents`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for ref in refs:
+                    pipeline.hget(self._keys.of_run(ref).run(ref), "agent")
+                return [(agent or b"").decode() for agent in await pipeline.execute()]
 
     async def read_run_alerts(self, ref: RunRef) -> list[JsonObject]:
         """See `ports.RunReader.read_run_alerts`."""

@@ -47,3 +47,17 @@ async def find_monitor(client: RedisClient, monitor_id: str) -> str | None:
     with redis_errors():
         folder = await cast(Any, client.hget(MONITORS, monitor_id))
     return None if folder is None else cast(bytes, folder).decode()
+
+
+async def read_partitions(client: RedisClient) -> int:
+    """The partitions of the data that Redis holds; writes nothing. Raises SchemaMismatch where it holds none, or
+    another schema's."""
+    with redis_errors():
+        found: Any = await cast(Any, client.hgetall(SCHEMA))
+    if b"partitions" not in found:
+        raise SchemaMismatch("this Redis holds no data of forewarn: is it the one that the service uses?")
+    if int(found[b"version"]) != SCHEMA_VERSION:
+        raise SchemaMismatch(
+            f"this Redis holds forewarn's key schema {int(found[b'version'])}, and this forewarn knows {SCHEMA_VERSION}"
+        )
+    return int(found[b"partitions"])

@@ -353,15 +353,15 @@ COMMIT = Script(
     "commit",
     _EVEN_WHEN_FULL
     + """
--- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, then (run, scores, run's alerts) for each run.
+-- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, then (run, scores, run's alerts) for each run.
 -- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
---   parked, (run, position, received, client id, reason, data) each,
+--   frame for the feed, entries that the feed keeps, parked, (run, position, received, client id, reason, data) each,
 --   runs, then for each run: state (empty leaves the one before), summary, offset of the scores, scores, alerts,
 --   (member, episode, time (ms), JSON) each.
 -- Returns 1, or 0 when the fence has moved on and nothing was written.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local a = 8
-for _ = 1, tonumber(ARGV[7]) do
+local a = 10
+for _ = 1, tonumber(ARGV[9]) do
   redis.call('XADD', KEYS[6], '*', 'r', ARGV[a], 'p', ARGV[a + 1], 't', ARGV[a + 2], 'i', ARGV[a + 3],
     'why', ARGV[a + 4], 'd', ARGV[a + 5])
   a = a + 6
@@ -369,7 +369,7 @@ end
 local runs = tonumber(ARGV[a])
 a = a + 1
 for r = 0, runs - 1 do
-  local run, scores, alerts = KEYS[8 + 3 * r], KEYS[9 + 3 * r], KEYS[10 + 3 * r]
+  local run, scores, alerts = KEYS[9 + 3 * r], KEYS[10 + 3 * r], KEYS[11 + 3 * r]
   redis.call('HSET', run, 'summary', ARGV[a + 1])
   if ARGV[a] ~= '' then redis.call('HSET', run, 'state', ARGV[a]) end
   redis.call('SETRANGE', scores, ARGV[a + 2], ARGV[a + 3])
@@ -385,6 +385,7 @@ end
 redis.call('HSET', KEYS[2], 'id', ARGV[2], 'attempts', 0, 'suspect', '', 'suspicion', 0)
 redis.call('HINCRBY', KEYS[3], 'scored', ARGV[3])
 if ARGV[4] ~= '' then redis.call('XTRIM', KEYS[4], 'MINID', ARGV[4]) end
+redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[8], '*', 'f', ARGV[7])
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1
 """,
@@ -434,5 +435,45 @@ ACKNOWLEDGE = Script(
 local alert = redis.call('HGET', KEYS[1], ARGV[1])
 if not alert or cjson.decode(alert).id ~= ARGV[3] then return false end
 return redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[4])
+""",
+)
+
+LIST_PARKED = Script(
+    "list_parked",
+    """
+-- KEYS: parked.  ARGV: from this entry id on, "(" before it for after it; entries; "1" to give the raw step too.
+-- Returns {id, run name, position, received (us), client id, reason, bytes of the raw step, raw step or ""} each: a
+-- listing must not carry megabytes that nobody looks at.
+local rows = {}
+for i, row in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  local entry = {}
+  for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+  local data = entry.d or ''
+  rows[i] = {row[1], entry.r or '', entry.p or '0', entry.t or '0', entry.i or '', entry.why or '', #data,
+    ARGV[3] == '1' and data or ''}
+end
+return rows
+""",
+)
+
+UNPARK = Script(
+    "unpark",
+    """
+-- KEYS: parked, steps, run, counts.  ARGV: entry id, now (us).
+-- Puts a parked entry back at its run's next position, even where the run has ended: it was accepted before.
+-- It counts as received now: it waits for a score from now on. Its id in the stream is what the append script wrote.
+-- Returns its position, -1 where it is not parked (any more), -2 where the run was deleted meanwhile.
+local row = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+if not row then return -1 end
+local next = redis.call('HGET', KEYS[3], 'next')
+if not next then return -2 end
+local entry = {}
+for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+local id = string.gsub(entry.i or '', '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)
+redis.call('XADD', KEYS[2], '*', 'r', entry.r, 'p', next, 't', ARGV[2], 'i', id, 'd', entry.d)
+redis.call('HSET', KEYS[3], 'next', next + 1, 'updated_ms', math.floor(tonumber(ARGV[2]) / 1000))
+redis.call('HINCRBY', KEYS[4], 'appended', 1)
+redis.call('XDEL', KEYS[1], ARGV[1])
+return tonumber(next)
 """,
 )

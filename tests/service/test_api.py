@@ -411,6 +411,33 @@ class TestRuns:
         by_state = (await api.http.get("/v1/runs?state=succeeded")).json()["runs"]
         assert [run["run_id"] for run in by_state] == ["r3"]
 
+    async def test_runs_are_filtered_by_time_of_creation_over_pages(self, api: Api) -> None:
+        created: list[int] = []
+        for name in "abcdef":
+            await api.http.put(f"/v1/runs/{name}", json={})
+            created.append((await api.http.get(f"/v1/runs/{name}")).json()["created_ms"])
+            await asyncio.sleep(0.003)
+        query: dict[str, Any] = {"since_ms": created[1], "until_ms": created[4], "limit": 2}
+        first = (await api.http.get("/v1/runs", params=query)).json()
+        second = (await api.http.get("/v1/runs", params=query | {"after": first["next"]})).json()
+        assert [run["run_id"] for run in first["runs"] + second["runs"]] == ["d", "c", "b"]
+        assert second["next"] is None
+
+    async def test_runs_are_filtered_by_monitor_and_latest_risk(self, api: Api) -> None:
+        async with api.working():
+            await api.http.post("/v1/runs/calm/steps?wait=score", json={"bad": -2})
+            await api.http.post("/v1/runs/risky/steps?wait=score", json={"bad": 3})
+            await api.http.post("/v1/runs/over/steps?wait=score", json=[{"bad": 3}, {"bad": -5}])
+        await api.http.put("/v1/runs/new", json={})
+        risky = (await api.http.get("/v1/runs?min_risk=0.5")).json()["runs"]
+        assert [run["run_id"] for run in risky] == ["risky"]
+        scored = (await api.http.get("/v1/runs?min_risk=0")).json()["runs"]
+        assert {run["run_id"] for run in scored} == {"calm", "risky", "over"}
+        assert len((await api.http.get(f"/v1/runs?monitor={api.monitor_id}")).json()["runs"]) == 4
+        assert (await api.http.get("/v1/runs?monitor=m-other")).json()["runs"] == []
+        for wrong in ("min_risk=nan", "min_risk=2", "since_ms=-1"):
+            check_problem(await api.http.get(f"/v1/runs?{wrong}"), 422, "invalid")
+
     async def test_alerts_are_listed_newest_first_and_by_run(self, api: Api) -> None:
         async with api.working():
             for name in ("r1", "r2", "r3"):

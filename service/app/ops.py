@@ -1,0 +1,87 @@
+"""The ops process of a worker role: /livez, /readyz and /metrics for its workers, and nothing else over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from monitors.bundle import read_monitor_id
+from service.api.application import create_health_app
+from service.api.deps import HealthDeps
+from service.api.front import LOOPBACK_HOSTS
+from service.app.api import check_all, read_gauges, version_of_service
+from service.app.serving import build_server, serve_until
+from service.core.readiness import Check
+from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.keys import KeySpace
+from service.redis_log.parking import RedisParking
+from service.redis_log.runs import RedisRunReader
+from service.settings import Settings, worker_names
+from service.telemetry import render_metrics
+
+log = logging.getLogger(__name__)
+
+BIND_AGAIN_S = 5.0
+
+
+async def run_ops(settings: Settings, redis_url: str, stop: asyncio.Event) -> None:
+    """Answer until `stop`. Where the address is taken it says so and tries again: the workers go on meanwhile."""
+    client = build_client(redis_url, connections=16)
+    try:
+        app = create_health_app(
+            build_health(settings, client),
+            version=version_of_service(),
+            allowed_hosts=None if settings.api_key is not None else LOOPBACK_HOSTS,
+        )
+        if await _wait_for_address(settings, stop):
+            await serve_until(build_server(app, settings), stop)
+    finally:
+        await client.aclose()
+
+
+def build_health(settings: Settings, client: RedisClient) -> HealthDeps:
+    """What a worker role says of itself. The supervisor has settled the partitions and named the workers."""
+    partitions = settings.partition_count
+    keys = KeySpace(partitions)
+    reader, parking = RedisRunReader(client, keys), RedisParking(client, keys)
+    active_id = "" if settings.bundle is None else read_monitor_id(settings.bundle)
+    own = worker_names(settings.owner or "", settings.workers)
+
+    async def metrics_text() -> bytes:
+        return render_metrics(CollectorRegistry(), await read_gauges(reader, parking))
+
+    async def checks() -> Sequence[Check]:
+        return await check_all(settings, client, reader, partitions, lambda: active_id, own)
+
+    return HealthDeps(metrics_text, checks)
+
+
+async def _wait_for_address(settings: Settings, stop: asyncio.Event) -> bool:
+    while not stop.is_set():
+        try:
+            _try_address(settings)
+            return True
+        except OSError as error:
+            log.error(
+                "%s:%d cannot be bound (%s): /metrics, /livez and /readyz of these workers are not to be had. "
+                "Give this process another --port (FOREWARN_PORT)",
+                settings.bound_host,
+                settings.port,
+                error.strerror,
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), BIND_AGAIN_S)
+    return False
+
+
+def _try_address(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.bound_host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((settings.bound_host, settings.port))
+        probe.listen()

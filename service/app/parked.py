@@ -1,0 +1,46 @@
+"""The parking of a service that may or may not run, for a command beside it: Redis alone must answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from service.errors import LogUnavailable
+from service.ports import Parking
+from service.redis_log.connection import build_client
+from service.redis_log.embedded import EmbeddedRedis
+from service.redis_log.keys import KeySpace
+from service.redis_log.parking import RedisParking
+from service.redis_log.schema import read_partitions
+from service.settings import Settings
+
+
+@asynccontextmanager
+async def open_parking(settings: Settings) -> AsyncIterator[Parking]:
+    """The parking in the Redis that these settings name, or in the embedded one of the data folder.
+
+    Raises LogUnavailable, saying what to do, where no Redis answers; SchemaMismatch where it holds no data of forewarn.
+    """
+    embedded = EmbeddedRedis(Path("redis-server"), settings.folder / "redis")
+    client = build_client(settings.redis_url or embedded.url)
+    try:
+        try:
+            partitions = await read_partitions(client)
+        except LogUnavailable as error:
+            raise LogUnavailable(_what_to_do(settings)) from error
+        yield RedisParking(client, KeySpace(partitions))
+    finally:
+        await client.aclose()
+
+
+def _what_to_do(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return (
+            f"no service runs on {settings.folder}: start `forewarn serve` with that data folder (its Redis is asked), "
+            "or name a Redis with --redis-url"
+        )
+    parts = urlsplit(settings.redis_url)
+    place = parts.path if parts.scheme == "unix" else (parts.netloc.rpartition("@")[2] or parts.path)
+    return f"no Redis answers at {place}: check --redis-url (FOREWARN_REDIS_URL), and that it runs"
