@@ -162,10 +162,15 @@ class _Pipeline(ClusterPipeline):
     async def execute(self, raise_on_error: bool = True, allow_redirections: bool = True) -> list[Any]:
         client: Any = self.cluster_client
         try:
-            return await super().execute(raise_on_error, allow_redirections)
+            answers = await super().execute(raise_on_error, allow_redirections)
+            # As with one Redis: a lost connection is no answer, whatever the caller wants to see of errors.
+            for answer in answers:
+                if isinstance(answer, _GONE):
+                    raise answer
         except _GONE:
             await client.look_again()
             raise
+        return answers
 
 
 class HeldReads:

@@ -280,7 +280,8 @@ return 1
 )
 
 # A full Redis refuses to grow, unless the script has written before: what moves the work on, and so frees memory, must
-# not be refused. Redis 6.2 knows no flag for that; a delete of nothing is such a write in every version.
+# not be refused. Redis 6.2 knows no flag for that; a delete of nothing is such a write in every version. The first key
+# must have a hash tag, which keeps what is deleted in its slot.
 _EVEN_WHEN_FULL = """
 redis.call('DEL', KEYS[1] .. ':nothing')
 """
