@@ -46,7 +46,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         asked = metafunc.config.getoption("redis")
         if not asked:
             every = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_KIND
-            asked = KINDS if every else ("embedded", "cluster")
+            slow = "embedded" in fit and metafunc.definition.get_closest_marker("slow")
+            asked = ("embedded",) if slow else KINDS if every else ("embedded", "cluster")
         metafunc.parametrize("redis_kind", [kind for kind in fit if kind in asked], scope="session")
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.live import Service, running
 from tests.service.servers import Cluster, running_cluster
-from tests.service.test_live_service import Service, assert_same_scores, running
+from tests.service.test_live_service import assert_same_scores
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
