@@ -32,7 +32,7 @@ class RedisAcknowledger:
                 [self._keys.of_run(ref).run_alerts(ref)],
                 [episode, acknowledgement_field(episode), alert_id, orjson.dumps(acknowledgement)],
             )
-            answer = await run_script(self._client, call)
+            answer = await run_script(self._client, call, durable=True)
         if answer is None:
             raise NotFound(f"there is no alert {alert_id[:100]}")
         return bool(answer)
