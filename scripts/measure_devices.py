@@ -49,7 +49,9 @@ def main() -> None:
     )
     with given.out.open("ab") as out:
         for row in measure(monitor, given.bundle / GRAPH, raw_steps, given.budget):
-            line = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **row, "bundle": monitor.monitor_id}
+            # On a machine that does other work a batch waits: a row says how busy it was.
+            busy = {"bundle": monitor.monitor_id, "load_average": round(os.getloadavg()[0], 1)}
+            line = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **row, **busy}
             print(orjson.dumps(line).decode())
             out.write(orjson.dumps(line) + b"\n")
 

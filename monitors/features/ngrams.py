@@ -87,10 +87,9 @@ def weigh_steps(
     rows, weights = np.empty(room + 1, np.int32), np.empty(room + 1, np.float32)
     offsets = np.zeros(n_steps + 1, np.int64)
     words = np.empty(MAX_WORDS + 1, np.uint32)
-    # A long word takes four bytes, with what parts it from the next; one place more for `split_words`.
-    long_words = np.empty((text.size + flat_ends.size) // 4 + MAX_LONG_WORDS + 1, np.uint32)
-    pairs = np.empty((text.size + flat_ends.size) // 3 + MAX_LONG_WORDS + 1, np.uint32)
-    long_ends, pair_ends = np.zeros((n_steps, n_fields), np.int64), np.zeros((n_steps, n_fields), np.int64)
+    # A word of two bytes takes three, with what parts it from the next; one place more for `split_words`.
+    hashes = np.empty((2, (text.size + flat_ends.size) // 3 + MAX_LONG_WORDS + 1), np.uint32)
+    hash_ends = np.zeros((2, n_steps, n_fields), np.int64)
     found = np.empty(2 * MAX_WORDS + 1, np.int32)
     counts = np.zeros(idf.size, np.int32)
     logarithms = np.log(np.arange(1, N_LOGARITHMS))
@@ -98,8 +97,8 @@ def weigh_steps(
     for place in range(flat_ends.size):
         end = flat_ends[place]
         if end > start:
-            room_long = long_words[n_long : n_long + MAX_LONG_WORDS + 1]
-            room_pairs = pairs[n_pairs : n_pairs + MAX_LONG_WORDS + 1]
+            room_long = hashes[0, n_long : n_long + MAX_LONG_WORDS + 1]
+            room_pairs = hashes[1, n_pairs : n_pairs + MAX_LONG_WORDS + 1]
             n_words, more, more_pairs = split_words(
                 text[start:end], _basis(place % n_fields), words, room_long, room_pairs
             )
@@ -114,9 +113,9 @@ def weigh_steps(
             _weigh_counts(rows[first:total], counts, idf, logarithms, weights[first:total])
         start = end
         offsets[place // n_fields + 1] = total
-        long_ends[place // n_fields, place % n_fields] = n_long
-        pair_ends[place // n_fields, place % n_fields] = n_pairs
-    return rows[:total].copy(), weights[:total].copy(), offsets, (long_words, long_ends, pairs, pair_ends)
+        hash_ends[0, place // n_fields, place % n_fields] = n_long
+        hash_ends[1, place // n_fields, place % n_fields] = n_pairs
+    return rows[:total].copy(), weights[:total].copy(), offsets, (hashes, hash_ends)
 
 
 @njit(cache=True, nogil=True)

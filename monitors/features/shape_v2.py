@@ -179,19 +179,18 @@ def _take_word(memory: NDArray[np.int64], word: int, role: int) -> None:
 @njit(cache=True, nogil=True)
 def split_fields(text: NDArray[np.uint8], ends: NDArray[np.int64]) -> FieldWords:
     """Return the words of one raw step's fields."""
-    size = ends.size * MAX_LONG_WORDS + 1
-    words, pairs = np.empty(size, np.uint32), np.empty(size, np.uint32)
-    word_ends, pair_ends = np.zeros((1, ends.size), np.int64), np.zeros((1, ends.size), np.int64)
+    words = np.empty((2, ends.size * MAX_LONG_WORDS + 1), np.uint32)
+    word_ends = np.zeros((2, 1, ends.size), np.int64)
     start, count, count_pairs = 0, 0, 0
     for field in range(ends.size):
-        room = words[count : count + MAX_LONG_WORDS + 1]
-        room_pairs = pairs[count_pairs : count_pairs + MAX_LONG_WORDS + 1]
+        room = words[0, count : count + MAX_LONG_WORDS + 1]
+        room_pairs = words[1, count_pairs : count_pairs + MAX_LONG_WORDS + 1]
         found = split_words(text[start : ends[field]], FNV_BASIS, np.empty(1, np.uint32), room, room_pairs)
         count += found[1]
         count_pairs += found[2]
-        word_ends[0, field], pair_ends[0, field] = count, count_pairs
+        word_ends[0, 0, field], word_ends[1, 0, field] = count, count_pairs
         start = ends[field]
-    return words, word_ends, pairs, pair_ends
+    return words, word_ends
 
 
 @njit(cache=True, nogil=True)
@@ -199,8 +198,8 @@ def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
-    words, word_ends, _, _ = split_fields(text, ends)
-    take_step(memory, text, ends, words, word_ends[0], actions, is_error)
+    words, word_ends = split_fields(text, ends)
+    take_step(memory, text, ends, words[0], word_ends[0, 0], actions, is_error)
 
 
 @njit(cache=True, nogil=True)
@@ -336,7 +335,7 @@ def take_steps(
     """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
     as in version 1.
     """
-    words, word_ends, _, _ = field_words
+    words, word_ends = field_words[0][0], field_words[1][0]
     start, first = 0, 0
     own_ends, own_word_ends = np.empty(ends.shape[1], np.int64), np.empty(ends.shape[1], np.int64)
     for index in range(ends.shape[0]):

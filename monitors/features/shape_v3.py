@@ -252,8 +252,8 @@ def update_memory(
     memory: NDArray[np.int64], text: NDArray[np.uint8], ends: NDArray[np.int64], actions: int, is_error: bool
 ) -> None:
     """Take one raw step into the memory, in place; arguments as in version 1."""
-    words, word_ends, pairs, pair_ends = shape_v2.split_fields(text, ends)
-    _take_step(memory, text, ends, words, word_ends[0], pairs, pair_ends[0], actions, is_error)
+    words, word_ends = shape_v2.split_fields(text, ends)
+    _take_step(memory, text, ends, words[0], word_ends[0, 0], words[1], word_ends[1, 0], actions, is_error)
 
 
 @njit(cache=True, nogil=True)
@@ -347,9 +347,11 @@ def take_steps(
     """Take one raw step of each of B runs into their memories, in place, and write their run-shape numbers; arguments
     as in version 1.
     """
-    words, word_ends, pairs, pair_ends = field_words
+    words, pairs = field_words[0][0], field_words[0][1]
+    word_ends, pair_ends = field_words[1][0], field_words[1][1]
     start, first, first_pair = 0, 0, 0
-    own_ends, own_word_ends, own_pair_ends = np.empty_like(ends[0]), np.empty_like(ends[0]), np.empty_like(ends[0])
+    own = np.empty((3, ends.shape[1]), np.int64)
+    own_ends, own_word_ends, own_pair_ends = own[0], own[1], own[2]
     for index in range(ends.shape[0]):
         for field in range(ends.shape[1]):
             own_ends[field] = ends[index, field] - start

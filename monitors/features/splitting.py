@@ -21,9 +21,9 @@ LONG = 3
 MAX_LONG_WORDS = 2_048
 """Long words read of one field: the cost of a huge result is bounded."""
 
-FieldWords: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint32], NDArray[np.int64]]
-"""Hashes of the long words of B raw steps' fields, one field after the other, and where each field's end (int64
-[B, F]); then those of the words of two bytes, likewise. At most MAX_LONG_WORDS of a field of either.
+FieldWords: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.int64]]
+"""Hashes of the words of B raw steps' F fields, one field after the other, uint32 [2, m], and where each field's end,
+int64 [2, B, F]: first the long words, then those of two bytes; at most MAX_LONG_WORDS of a field of either.
 """
 
 

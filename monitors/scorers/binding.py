@@ -49,5 +49,8 @@ class BoundSession:
                 binding.bind_ortvalue_output(name, into)
             else:
                 binding.bind_output(name, self._device)
+        # Sessions share values and have a stream each: what one sends or leaves is there before another begins.
+        binding.synchronize_inputs()
         self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
         return dict(zip(self._outputs, binding.get_outputs(), strict=True))

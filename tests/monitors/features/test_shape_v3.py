@@ -151,9 +151,10 @@ def test_words_compared_as_hashes_leave_the_memory_that_words_read_byte_by_byte_
     by_hash = last_memory([StepView(observation=request), StepView(actions=1)])
     by_byte = by_hash.copy()
     role = 1 if acts else 2
-    long_words, long_ends, pairs, pair_ends = shape_v2.split_fields(raw, np.array([raw.size]))
+    (long_words, pairs), ends = shape_v2.split_fields(raw, np.array([raw.size]))
+    n_long, n_pairs = ends.reshape(-1).tolist()
 
-    shape_v3._compare(by_hash, raw, long_words[: long_ends[0, 0]], pairs[: pair_ends[0, 0]], role)
+    shape_v3._compare(by_hash, raw, long_words[:n_long], pairs[:n_pairs], role)
     shape_v3._take_words(by_byte, raw, role, False)
 
     assert by_hash.tolist() == by_byte.tolist()
