@@ -1,7 +1,7 @@
 """What is promised of each figure, and how a slow machine is allowed for.
 
-A bar is met absolutely, or else by ratio: the same bar made easier by as much as a yardstick of the same run fell short of
-its reference. A yardstick that reached its reference makes nothing easier.
+A bar is met absolutely, or else by ratio: the same bar made easier by as much as a yardstick of the same run fell short
+of its reference. A yardstick that reached its reference makes nothing easier.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from scripts.bench.bench import Bench, Figures
 from scripts.bench.client import Connection
 from scripts.bench.service import Service
 
-CONNECTIONS = 8
+# As many at once as make a batch of ordinary width.
+CONNECTIONS = 24
 EARLY, LATE, STEPS = 5, 995, 10
 
 
