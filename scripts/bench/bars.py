@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# The bars themselves say what echo they think of: 4,000 POSTs/s at 0.6 of it. Redis was measured on the machine that the
-# bars were first tried on: see docs/performance.md.
+# The bars themselves say what echo they think of: 4,000 POSTs/s at 0.6 of it. Redis was measured on the machine that
+# the bars were first tried on: see docs/performance.md.
 REFERENCES = {"echo_per_s": 4000 / 0.6, "redis_steps_per_s": 34_000.0}
 
 
