@@ -13,7 +13,7 @@ RECIPE_OF_AN_INSTALL := pyproject.toml constraints.txt scripts/install
 
 export VENV PYTHON
 
-.PHONY: help install venv demo test soak check lint types contracts format clean
+.PHONY: help install venv demo test soak bench check lint types contracts format clean
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: $(TOOLS) ## run the whole test suite
 
 soak: $(TOOLS) ## run the long tests that the suite leaves out (about half an hour)
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
+
+bench: $(TOOLS) ## measure the live service on this machine: one line of JSON (needs wrk; ARGS="--only rate --seconds 5")
+	@$(BIN)/python -m scripts.bench $(ARGS)
 
 check: lint types contracts test ## run exactly what CI runs
 

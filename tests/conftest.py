@@ -35,6 +35,7 @@ TOOLS = {
     "prometheus": ("prometheus",),
     "promtool": ("promtool",),
     "graphviz": ("dot",),
+    "wrk": ("wrk",),
 }
 REDIS_MAJOR = 7
 

@@ -1,4 +1,5 @@
-"""`python -m scripts.bench`: measure the live service on this machine; one line of JSON on stdout, progress on stderr."""
+"""`python -m scripts.bench`: measures the live service on this machine; one line of JSON on stdout, progress on
+stderr."""
 
 from __future__ import annotations
 

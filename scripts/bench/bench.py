@@ -42,6 +42,11 @@ class Bench:
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     @property
+    def modes(self) -> tuple[str, ...]:
+        """The kinds of load that the service takes, the usual one first."""
+        return ("ndjson", "single") if self.ndjson else ("single",)
+
+    @property
     def script_file(self) -> Path:
         """The steps as wrk reads them."""
         path = self.folder / "scripts.txt"

@@ -6,7 +6,8 @@ import asyncio
 from types import TracebackType
 from urllib.parse import urlsplit
 
-ANSWER_S = 30.0
+ANSWER_S = 90.0
+TRIES = 60
 
 
 class Connection:
@@ -43,3 +44,15 @@ class Connection:
             except asyncio.IncompleteReadError as error:
                 raise ConnectionError("the service closed the connection") from error
         return int(status_line.split(" ")[1]), answer
+
+    async def must_post(self, path: str, body: bytes) -> bytes:
+        """The answer's body. Waits and tries again while the service is overloaded. Raises ConnectionError for any
+        other refusal."""
+        for _ in range(TRIES):
+            status, answer = await self.post(path, body)
+            if status in {200, 202}:
+                return answer
+            if status not in {429, 503}:
+                break
+            await asyncio.sleep(0.5)
+        raise ConnectionError(f"{path} was answered {status}: {answer[:200]!r}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from unittest.mock import patch
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -23,7 +24,7 @@ async def echo(request: Request) -> Response:
     return Response(await request.body(), media_type="application/json")
 
 
-async def bare_echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def bare_echo(_: dict[str, Any], receive: Any, send: Any) -> None:
     """The same without a framework."""
     body = b""
     while True:
@@ -38,10 +39,9 @@ async def bare_echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 def main(kind: str) -> int:
     """Serve it until told to stop."""
+    from service.api.application import create_app
     from service.app import __main__ as child
     from service.app import api
-
-    create_app = api.create_app
 
     def create_echo(*arguments: Any, **named: Any) -> Any:
         if kind == "bare":
@@ -52,8 +52,8 @@ def main(kind: str) -> int:
         app.router.routes.insert(0, app.router.routes.pop())
         return app
 
-    api.create_app = create_echo
-    return child.main("api")
+    with patch.object(api, "create_app", create_echo):
+        return child.main("api")
 
 
 if __name__ == "__main__":

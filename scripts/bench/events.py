@@ -42,12 +42,11 @@ def to_size(event: JsonValue, size: int = STEP_BYTES) -> bytes:
             share *= 0.9
     lacking = size - len(orjson.dumps(step))
     frame = len(f',"{PADDING}":""')
-    if lacking >= frame:
+    if lacking >= frame and PADDING not in step:
         step[PADDING] = "." * (lacking - frame)
-        lacking = 0
     data = orjson.dumps(step)
     # Spaces between tokens are JSON too.
-    return data[:-1] + b" " * lacking + data[-1:]
+    return data[:-1] + b" " * (size - len(data)) + data[-1:]
 
 
 def _cut(step: dict[str, Any], excess: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shutil
 import subprocess
@@ -63,7 +64,7 @@ class RunningLoad:
         wrk = shutil.which("wrk")
         if wrk is None:
             raise LoadError("the load comes from wrk, which is not installed: apt-get install wrk")
-        seconds = max(1, round(load.seconds))
+        seconds = max(1, math.ceil(load.seconds))
         command = [wrk, "-t1", f"-c{load.connections}", f"-d{seconds}", "--timeout", "30", "-s", str(SCRIPT), url, "--"]
         command += [load.mode, str(scripts), name, str(load.live_runs), str(load.steps_a_request), f"{load.rate:.6g}"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603

@@ -17,7 +17,7 @@ PACKAGES = ("uvicorn", "fastapi", "redis", "onnxruntime", "numpy", "numba")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Processor, memory, versions, date, and how busy the machine was before the bench began (load average of 1 min)."""
+    """Processor, memory, versions, date, and how busy the machine was before the bench began (load average, 1 min)."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu": _cpu_model(),

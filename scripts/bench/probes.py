@@ -7,9 +7,10 @@ live views hear.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -36,66 +37,80 @@ class Timings:
     lost: int = 0
 
 
+class _Ear:
+    """Hears of the scores of runs whose name begins with `name`, and when it did."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.heard: dict[tuple[str, int], float] = {}
+        self.listening = asyncio.Event()
+        self.news = asyncio.Event()
+
+    async def listen(self, redis: Redis) -> None:
+        """Listen until cancelled."""
+        keys = KeySpace(EMBEDDED_PARTITIONS)
+        mark = f":{self._name}-".encode()
+        async with redis.pubsub() as subscription:
+            await subscription.subscribe(*(keys[partition].scored for partition in range(keys.count)))
+            async for message in subscription.listen():
+                self.listening.set()
+                frame = message["data"]
+                if isinstance(frame, bytes) and mark in frame:
+                    self._take(frame, time.perf_counter())
+
+    def _take(self, frame: bytes, now: float) -> None:
+        for run, first, records in read_frame(frame):
+            run_id = run.partition(":")[2]
+            if run_id.startswith(f"{self._name}-"):
+                for index in range(len(records) // SCORE_BYTES):
+                    self.heard.setdefault((run_id, first + index), now)
+        self.news.set()
+
+    async def until_heard(self, keys: Collection[tuple[str, int]], within_s: float) -> None:
+        """Wait until all these scores are heard of, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not self.heard.keys() >= set(keys):
+                    self.news.clear()
+                    await self.news.wait()
+
+
 async def time_scores(service: Service, scripts: Sequence[Script], name: str, seconds: float) -> Timings:
     """Send probes at a steady pace for so long; from sending to the committed score, each."""
     sent: dict[tuple[str, int], float] = {}
-    seen: dict[tuple[str, int], float] = {}
-    redis: Redis = Redis.from_url(service.redis_url)
-    listening = asyncio.Event()
-    ear = asyncio.create_task(_listen(redis, f":{name}-", seen, listening))
-    refused = 0
+    refused = [0] * CONNECTIONS
+    pace = CONNECTIONS / PROBES_PER_S
 
     async def send(lane: int) -> None:
-        nonlocal refused
         async with Connection(service.url) as connection:
-            pace = CONNECTIONS / PROBES_PER_S
             began = time.perf_counter() + lane / PROBES_PER_S
-            number = 0
-            while (at := began + number * pace) < began + seconds:
-                await asyncio.sleep(max(0.0, at - time.perf_counter()))
-                script = scripts[(lane + number // 32) % len(scripts)]
-                run_id = f"{name}-{lane}-{number % 8}-{number // 32}"
-                step = script.steps[number // 8 % len(script.steps)]
+            for number in range(int(seconds / pace)):
+                await asyncio.sleep(max(0.0, began + number * pace - time.perf_counter()))
+                # Eight runs a lane in turn, so that none is sent a step while the one before is being scored.
+                run_id = f"{name}-{lane}-{number % 8}-{number // 256}"
+                script = scripts[(lane * 8 + number % 8 + number // 256) % len(scripts)]
+                step = script.steps[number // 8 % 32 % len(script.steps)]
                 now = time.perf_counter()
                 status, answer = await connection.post(f"/v1/runs/{run_id}/steps", step)
                 if status == 202:
                     sent[run_id, orjson.loads(answer)["steps"][0]["position"]] = now
                 else:
-                    refused += 1
-                number += 1
+                    refused[lane] += 1
 
+    ear = _Ear(name)
+    redis: Redis = Redis.from_url(service.redis_url)
+    listening = asyncio.create_task(ear.listen(redis))
     try:
         async with asyncio.timeout(10):
-            await listening.wait()
+            await ear.listening.wait()
         await asyncio.gather(*(send(lane) for lane in range(CONNECTIONS)))
-        deadline = time.perf_counter() + LATE_S
-        while not sent.keys() <= seen.keys() and time.perf_counter() < deadline:
-            await asyncio.sleep(0.02)
+        await ear.until_heard(sent, LATE_S)
     finally:
-        ear.cancel()
-        await asyncio.wait([ear])
+        listening.cancel()
+        await asyncio.wait([listening])
         await redis.aclose()
-    ms = [(seen[key] - at) * 1e3 for key, at in sent.items() if key in seen]
-    return Timings(ms, refused + len(sent) - len(ms))
-
-
-async def _listen(redis: Redis, name: str, seen: dict[tuple[str, int], float], listening: asyncio.Event) -> None:
-    """Note when scores of runs whose name holds `name` are told."""
-    keys = KeySpace(EMBEDDED_PARTITIONS)
-    mark = name.encode()
-    async with redis.pubsub() as subscription:
-        await subscription.subscribe(*(keys[partition].scored for partition in range(keys.count)))
-        async for message in subscription.listen():
-            listening.set()
-            frame = message["data"]
-            if not isinstance(frame, bytes) or mark not in frame:
-                continue
-            now = time.perf_counter()
-            for run, first, records in read_frame(frame):
-                if name in run:
-                    run_id = run.partition(":")[2]
-                    for index in range(len(records) // SCORE_BYTES):
-                        seen.setdefault((run_id, first + index), now)
+    ms = [(ear.heard[key] - at) * 1e3 for key, at in sent.items() if key in ear.heard]
+    return Timings(ms, sum(refused) + len(sent) - len(ms))
 
 
 async def time_waiting(service: Service, scripts: Sequence[Script], name: str, count: int) -> Timings:

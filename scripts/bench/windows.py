@@ -10,8 +10,8 @@ from pathlib import Path
 from scripts.bench.load import Load, LoadResult, RunningLoad
 from scripts.bench.service import Service
 
-# The load's first moments, with cold connections, are not measured.
-SETTLE_S = 1.5
+# The load's first moments, with cold connections, and its last are not measured: so much of a window, each.
+SETTLE_SHARE, SETTLE_AT_MOST_S = 0.3, 1.5
 # A backlog of less than so much work is what a batch holds, and no sign of falling behind.
 BATCH_S = 0.25
 # A paced load leaves so much to spare for what comes unevenly.
@@ -47,10 +47,11 @@ def measure_window(
 
     `during` is called with the window's seconds while it lasts.
     """
-    whole = Load(load.mode, load.seconds + 2 * SETTLE_S, load.connections, load.rate, load.live_runs)
+    settle_s = min(SETTLE_SHARE * load.seconds, SETTLE_AT_MOST_S)
+    whole = Load(load.mode, load.seconds + 2 * settle_s, load.connections, load.rate, load.live_runs)
     running = RunningLoad(whole, service.url, scripts, name)
     try:
-        time.sleep(SETTLE_S)
+        time.sleep(settle_s)
         first, cpu_before = service.counts(), service.cpu_s()
         if during is not None:
             during(load.seconds)
@@ -85,7 +86,7 @@ def measure_sustained(service: Service, load: Load, scripts: Path, name: str) ->
     for attempt in range(ATTEMPTS):
         if window.steady:
             break
-        loaded_s = window.seconds + 2 * SETTLE_S
+        loaded_s = window.load.seconds
         steps_per_s = window.accepted_per_s * loaded_s / (loaded_s + window.drain_s)
         rate = PACE * steps_per_s / load.steps_a_request
         paced = Load(load.mode, load.seconds, load.connections, rate, load.live_runs)

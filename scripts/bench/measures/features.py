@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -20,14 +21,8 @@ def measure_features(bench: Bench) -> Figures:
     if bench.bundle.outcomes is not None:
         command += ["--outcomes", str(bench.bundle.outcomes)]
     done = subprocess.run(  # noqa: S603 - our own script
-        command, cwd=ROOT, env=_environment(), capture_output=True, check=True, timeout=300
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=True, timeout=300
     )
     found = orjson.loads(done.stdout.splitlines()[-1])
     bench.say(f"  {found['batch']:.1f} times scikit-learn in a batch, {found['single']:.1f} times alone")
     return {"features_vs_sklearn_batch": found["batch"], "features_vs_sklearn_single": found["single"]}
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return os.environ | {"PYTHONPATH": str(ROOT)}

@@ -10,7 +10,8 @@ from scripts.bench.bench import Bench, Figures
 from scripts.bench.client import Connection
 from scripts.bench.service import Service
 
-CONNECTIONS = 8
+# As many at once as make a batch of ordinary width.
+CONNECTIONS = 24
 EARLY, LATE, STEPS = 5, 995, 10
 
 
@@ -51,7 +52,7 @@ async def _bring_to(service: Service, names: list[str], length: int, padding: li
                 for at in range(0, length, len(padding)):
                     body = b"[" + b",".join(padding[: min(len(padding), length - at)]) + b"]"
                     last = at + len(padding) >= length
-                    await connection.post(f"/v1/runs/{name}/steps" + ("?wait=score&timeout_ms=60000" * last), body)
+                    await connection.must_post(f"/v1/runs/{name}/steps" + ("?wait=score&timeout_ms=60000" * last), body)
 
     await asyncio.gather(*(fill(lane) for lane in range(CONNECTIONS)))
 
@@ -64,6 +65,6 @@ async def _play(service: Service, names: list[str], steps: list[bytes]) -> None:
             for index, step in enumerate(steps):
                 ending = "?wait=score&timeout_ms=60000" if index == len(steps) - 1 else ""
                 for name in names[lane::CONNECTIONS]:
-                    await connection.post(f"/v1/runs/{name}/steps{ending}", step)
+                    await connection.must_post(f"/v1/runs/{name}/steps{ending}", step)
 
     await asyncio.gather(*(play(lane) for lane in range(CONNECTIONS)))

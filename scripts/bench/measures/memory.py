@@ -15,10 +15,7 @@ AT_MOST_S = 600.0
 def measure_memory(bench: Bench) -> Figures:
     """`rss_growth_mb`: of API and worker together, from the first tenth to the end; `redis_growth_mb` beside it."""
     steps = QUICK_STEPS if bench.quick else STEPS
-    mode = "ndjson"
     with bench.service() as service:
-        if not bench.ndjson:
-            mode = "single"
         began = service.counts()
         warm: dict[str, float] = {}
         while (done := (now := service.counts()).scored - began.scored) < steps:
@@ -29,7 +26,9 @@ def measure_memory(bench: Bench) -> Figures:
                 warm = service.rss_mb()
             seconds = 1.0 if bench.quick else CHUNK_S
             bench.note(
-                measure_window(service, bench.load(mode, seconds=seconds), bench.script_file, bench.name("long")),
+                measure_window(
+                    service, bench.load(bench.modes[0], seconds=seconds), bench.script_file, bench.name("long")
+                ),
                 f"{done:,.0f} steps",
             )
         last = service.rss_mb()

@@ -35,10 +35,9 @@ def measure_storage(bench: Bench) -> Figures:
         figures["state_bytes"] = state
         figures["used_memory_per_run"] = grown / len(names)
         bench.say(f"  a run of {STEPS} steps keeps {statistics.mean(sizes):,.0f} B, of them {state:,.0f} its state")
-        for mode in ("ndjson", "single") if bench.ndjson else ("single",):
+        for mode in bench.modes:
             figures[f"redis_bytes_written_per_step_{mode}"] = _written(bench, service, mode)
-    mode = "ndjson" if bench.ndjson else "single"
-    figures["redis_bytes_written_per_step"] = figures[f"redis_bytes_written_per_step_{mode}"]
+    figures["redis_bytes_written_per_step"] = figures[f"redis_bytes_written_per_step_{bench.modes[0]}"]
     return figures
 
 
@@ -47,10 +46,7 @@ async def _fill(bench: Bench, service: Service, names: list[str]) -> None:
     async with Connection(service.url) as connection:
         for index, name in enumerate(names):
             steps = [flat[(index * 7 + at) % len(flat)] for at in range(STEPS)]
-            status, _ = await connection.post(f"/v1/runs/{name}/steps", b"[" + b",".join(steps) + b"]")
-            while status in {429, 503}:
-                await asyncio.sleep(0.5)
-                status, _ = await connection.post(f"/v1/runs/{name}/steps", b"[" + b",".join(steps) + b"]")
+            await connection.must_post(f"/v1/runs/{name}/steps", b"[" + b",".join(steps) + b"]")
 
 
 def _sizes(service: Service, names: list[str]) -> tuple[list[int], float]:

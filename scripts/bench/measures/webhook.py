@@ -11,7 +11,7 @@ from forewarn.receiver import WebhookReceiver
 from scripts.bench.bench import Bench, Figures
 from scripts.bench.client import Connection
 from scripts.bench.events import Script
-from scripts.bench.measures.rate import find_rates
+from scripts.bench.measures.rate import find_rate
 from scripts.bench.probes import percentile
 from scripts.bench.service import Service
 from scripts.bench.windows import measure_window
@@ -30,15 +30,15 @@ def measure_webhook(bench: Bench) -> Figures:
     with bench.service(webhook_allow="127.0.0.1") as service, WebhookReceiver() as receiver:
         answer = service.http.post("/v1/webhooks", json={"url": receiver.url, "description": "bench"})
         receiver.trust(answer.raise_for_status().json()["secret"])
-        find_rates(bench, service)
-        mode = "ndjson" if "ndjson" in bench.rates else "single"
+        mode = bench.modes[0]
+        full_per_s = find_rate(bench, service, mode).scored_per_s
         name = bench.name("alert")
         sent: dict[str, tuple[int, float]] = {}
 
         def probe(window_s: float) -> None:
             sent.update(asyncio.run(_send(service, alarming, name, window_s)))
 
-        rate = 0.5 * bench.rates[mode].scored_per_s / bench.load(mode).steps_a_request
+        rate = 0.5 * full_per_s / bench.load(mode).steps_a_request
         seconds = bench.seconds if bench.quick else max(bench.seconds, 20.0)
         window = measure_window(
             service, bench.load(mode, rate, seconds), bench.script_file, bench.name("alerts"), probe
@@ -86,7 +86,7 @@ async def _send(
             script, position = alarming[number % len(alarming)]
             run_id = f"{name}-{number}"
             if position:
-                await connection.post(f"/v1/runs/{run_id}/steps", b"[" + b",".join(script.steps[:position]) + b"]")
+                await connection.must_post(f"/v1/runs/{run_id}/steps", b"[" + b",".join(script.steps[:position]) + b"]")
             now_ms = time.time() * 1000
             status, _ = await connection.post(f"/v1/runs/{run_id}/steps", script.steps[position])
             if status == 202:
