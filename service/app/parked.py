@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service.errors import LogUnavailable
 from service.ports import Parking
-from service.redis_log.connection import build_client
+from service.redis_log.connection import build_client, find_cluster
 from service.redis_log.embedded import EmbeddedRedis
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
@@ -24,7 +24,11 @@ async def open_parking(settings: Settings) -> AsyncIterator[Parking]:
     Raises LogUnavailable, saying what to do, where no Redis answers; SchemaMismatch where it holds no data of forewarn.
     """
     embedded = EmbeddedRedis(Path("redis-server"), settings.folder / "redis")
-    client = build_client(settings.redis_url or embedded.url)
+    try:
+        url = await find_cluster(settings.redis_url or embedded.url)
+    except LogUnavailable as error:
+        raise LogUnavailable(_what_to_do(settings)) from error
+    client = build_client(url, wait_replicas=settings.wait_replicas)
     try:
         try:
             partitions = await read_partitions(client)
