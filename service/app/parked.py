@@ -25,9 +25,10 @@ async def open_parking(settings: Settings) -> AsyncIterator[Parking]:
     """
     embedded = EmbeddedRedis(Path("redis-server"), settings.folder / "redis")
     try:
-        client = build_client(await find_cluster(settings.redis_url or embedded.url))
+        url = await find_cluster(settings.redis_url or embedded.url)
     except LogUnavailable as error:
         raise LogUnavailable(_what_to_do(settings)) from error
+    client = build_client(url, wait_replicas=settings.wait_replicas)
     try:
         try:
             partitions = await read_partitions(client)

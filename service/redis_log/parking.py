@@ -47,7 +47,8 @@ class RedisParking:
         """See `ports.Parking.release`."""
         keys = self._keys[parked.partition]
         names = [keys.parked, keys.steps, keys.run(parked.ref), keys.counts]
-        answer = await run_script(self._client, Call(scripts.UNPARK, names, [parked.entry_id, time.time_ns() // 1000]))
+        call = Call(scripts.UNPARK, names, [parked.entry_id, time.time_ns() // 1000])
+        answer = await run_script(self._client, call, durable=True)
         if answer == -1:
             raise NotFound(f"{parked.parked_id} is parked no more")
         if answer == -2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,6 +125,15 @@ class TestRoles:
             with running(tmp_path / "worker", "--role", "worker", *common, "--port", port) as worker:
                 api.until_ready()
                 assert "Give this process another --port" in worker.log.read_text()
+
+
+@pytest.mark.slow
+def test_parked_steps_of_a_service_with_its_own_redis_are_found_by_its_data_folder(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        service.until(lambda: service.get("/livez") == 200, 30, "alive")
+        line = [sys.executable, "-m", "forewarn", "parked", "list", "--data-dir", str(tmp_path / "data")]
+        listed = subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+        assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "0 parked\n")
 
 
 @pytest.mark.slow

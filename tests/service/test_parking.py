@@ -179,8 +179,7 @@ class TestCommand:
         assert "127.0.0.1:1" in said
         assert "secret" not in said
 
-    @pytest.mark.usefixtures("client")
-    async def test_another_redis_than_the_services_is_said_to_be(self, redis_url: str) -> None:
+    async def test_another_redis_than_the_services_is_said_to_be(self, core: Core, redis_url: str) -> None:
         assert "holds no data of forewarn" in command("list", "--redis-url", redis_url).stderr
 
     def test_ids_and_all_exclude_each_other(self, capsys: pytest.CaptureFixture[str]) -> None:
