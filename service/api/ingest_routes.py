@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
 from service.api.step_route import LINES_DOCUMENT, STEPS_DOCUMENT, StepEndpoint, to_answer
-from service.api.views import Outcome, RunId, RunStart, StepsAnswer
+from service.api.views import Outcome, RunId, RunStart, RunStarted, StepsAnswer
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.errors import NoMonitor
 from service.records import RunDescription, RunRef
@@ -69,7 +69,11 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
             openapi_extra=document,
             response_model=None,
         )
-    router.add_api_route(path, put_run, methods=["PUT"], response_model=None)
+    started: dict[int | str, dict[str, Any]] = {
+        200: {"model": RunStarted},
+        201: {"model": RunStarted, "description": "The run is new"},
+    }
+    router.add_api_route(path, put_run, methods=["PUT"], responses=started, response_model=None)
     router.add_api_route(f"{path}/end", end_run, methods=["POST"], response_model=None)
     router.add_api_route(f"{path}/outcome", set_outcome, methods=["POST"], response_model=None)
     return router

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from service.records import NewStep
@@ -57,6 +57,7 @@ async def test_splitting_and_repeating_requests_changes_nothing(
     steps, requests = delivery
     run_id, reference = next(_names), next(_names)
     await scoring.post(reference, *map(orjson.dumps, steps))
+    note(f"{requests} of {steps}")
     for place, request in enumerate(requests):
         data, ids = [orjson.dumps(steps[number]) for number in request], [f"id-{number}" for number in request]
         # A sender that hears nothing sends again, while the first may be on its way.
@@ -88,6 +89,7 @@ async def test_any_order_of_steps_that_carry_seq_changes_nothing(
     steps, requests = delivery
     run_id, reference = next(_names), next(_names)
     await scoring.post(reference, *map(orjson.dumps, steps))
+    note(f"{requests} of {steps}")
     for request in requests:
         sent = [NewStep(orjson.dumps(steps[n]), f"id-{n}" if with_ids else "", seq=n) for n in request]
         for number, answer in zip(request, await scoring.append(run_id, sent), strict=True):

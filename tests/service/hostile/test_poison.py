@@ -124,7 +124,7 @@ def test_a_run_id_that_is_not_allowed_is_refused_by_every_route(service: Service
         check_problem(answer, answer.status_code)
 
 
-@pytest.mark.parametrize("run_id", ["a", "0", "a:b@c#d+e=f,g.h_i~j-k", "A" * 200, "null", "a..b", "default:x", "a#1"])
+@pytest.mark.parametrize("run_id", ["z", "9", "a:b@c#d+e=f,g.h_i~j-k", "A" * 200, "null", "a..b", "default:x", "a#1"])
 def test_a_run_id_with_every_allowed_character_is_as_good_as_any(
     service: Service, tiny: TinyBundle, run_id: str
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_poisoned_line_keeps_no_other_line_out(service: Service, tiny: TinyBun
         line("lines", {}, id="x" * 201),
         line("lines", {}, colour="blue"),
     ]
-    lines = [one for pair in zip(bad, map(lambda step: line("lines", step), steps), strict=False) for one in pair]
+    lines = [one for pair in zip(bad, (line("lines", step) for step in steps), strict=False) for one in pair]
     good = len(lines) - len(bad)
     answer = post_lines(service, b"\n".join(lines))
     assert answer.status_code == 202, answer.text[:500]
