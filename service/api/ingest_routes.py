@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
 from service.api.step_route import LINES_DOCUMENT, STEPS_DOCUMENT, StepEndpoint, to_answer
-from service.api.views import Outcome, RunStart, StepsAnswer
+from service.api.views import Outcome, RunId, RunStart, RunStarted, StepsAnswer
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.errors import NoMonitor
 from service.records import RunDescription, RunRef
@@ -19,7 +19,7 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     """The routes that write."""
     router = APIRouter(tags=["runs"])
 
-    async def put_run(run_id: str, request: Request, start: RunStart) -> Response:
+    async def put_run(run_id: RunId, request: Request, start: RunStart) -> Response:
         """Say what is known of a run: agent, task, tags. May come before its first step, and again. Where a monitor has
         thresholds by group, the agent named before the first step settles the run's.
         """
@@ -30,13 +30,13 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         fresh = await deps.log.describe(RunRef(project_of(request), run_id), description, deps.catalogue.active_id)
         return to_answer({"run_id": run_id, "created": fresh}, 201 if fresh else 200)
 
-    async def end_run(run_id: str, request: Request) -> Response:
+    async def end_run(run_id: RunId, request: Request) -> Response:
         """Close a run for steps. An outcome may still follow."""
         check_run_id(run_id)
         await deps.log.end(RunRef(project_of(request), run_id))
         return to_answer({"run_id": run_id, "ended": True})
 
-    async def set_outcome(run_id: str, request: Request, outcome: Outcome) -> Response:
+    async def set_outcome(run_id: RunId, request: Request, outcome: Outcome) -> Response:
         """Say how a run went, and close it for steps. May be corrected."""
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)
@@ -69,7 +69,11 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
             openapi_extra=document,
             response_model=None,
         )
-    router.add_api_route(path, put_run, methods=["PUT"], response_model=None)
+    started: dict[int | str, dict[str, Any]] = {
+        200: {"model": RunStarted},
+        201: {"model": RunStarted, "description": "The run is new"},
+    }
+    router.add_api_route(path, put_run, methods=["PUT"], responses=started, response_model=None)
     router.add_api_route(f"{path}/end", end_run, methods=["POST"], response_model=None)
     router.add_api_route(f"{path}/outcome", set_outcome, methods=["POST"], response_model=None)
     return router

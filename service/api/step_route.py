@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope
 
 from service.api.deps import ApiDeps
 from service.api.problems import find_row, problem, to_problem
-from service.api.views import Envelope, Line
+from service.api.views import RUN_ID_SCHEMA, Envelope, Line
 from service.core.ingest import IngestRequest
 from service.core.raw_steps import RawStep
 from service.errors import BodyTooLarge, NameRefused, RawStepRefused, ServiceError, TransientError
@@ -49,7 +49,7 @@ _WAITING: list[dict[str, Any]] = [
     },
 ]
 _PARAMETERS: list[dict[str, Any]] = [
-    {"name": "run_id", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 200}},
+    {"name": "run_id", "in": "path", "required": True, "schema": RUN_ID_SCHEMA},
     *_WAITING,
     {
         "name": "envelope",

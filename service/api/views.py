@@ -120,6 +120,13 @@ class RunStart(BaseModel):
     )
 
 
+class RunStarted(BaseModel):
+    """What became of what was said of a run."""
+
+    run_id: str
+    created: bool = Field(description="True if the run was not known before.")
+
+
 class Outcome(BaseModel):
     """How a run went."""
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from service.records import NewStep
+from service.redis_log.scripts import SEQ_WINDOW
 from tests.service.conftest import Core
 from tests.service.fakes import offline_scores
 
@@ -55,6 +57,7 @@ async def test_splitting_and_repeating_requests_changes_nothing(
     steps, requests = delivery
     run_id, reference = next(_names), next(_names)
     await scoring.post(reference, *map(orjson.dumps, steps))
+    note(f"{requests} of {steps}")
     for place, request in enumerate(requests):
         data, ids = [orjson.dumps(steps[number]) for number in request], [f"id-{number}" for number in request]
         # A sender that hears nothing sends again, while the first may be on its way.
@@ -65,6 +68,34 @@ async def test_splitting_and_repeating_requests_changes_nothing(
     for name in (run_id, reference):
         await scoring.until_scored(name, len(steps))
     assert await scoring.scores(run_id) == offline_scores(steps)
+    assert await outcome(scoring, run_id) == await outcome(scoring, reference)
+
+
+@st.composite
+def disorders(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[Request]]:
+    """Steps of a run, and requests that bring each at least once, in any order inside the window."""
+    steps, requests = draw(deliveries())
+    order: list[int] = draw(st.permutations(range(len(steps))))
+    # All of them fit into the window, so any order is inside it.
+    assert len(steps) <= SEQ_WINDOW
+    return steps, [[order[number] for number in request] for request in requests]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(delivery=disorders(), with_ids=st.booleans())
+async def test_any_order_of_steps_that_carry_seq_changes_nothing(
+    scoring: Core, delivery: tuple[list[dict[str, Any]], list[Request]], with_ids: bool
+) -> None:
+    steps, requests = delivery
+    run_id, reference = next(_names), next(_names)
+    await scoring.post(reference, *map(orjson.dumps, steps))
+    note(f"{requests} of {steps}")
+    for request in requests:
+        sent = [NewStep(orjson.dumps(steps[n]), f"id-{n}" if with_ids else "", seq=n) for n in request]
+        for number, answer in zip(request, await scoring.append(run_id, sent), strict=True):
+            assert answer.position in {number, None}
+    for name in (run_id, reference):
+        await scoring.until_scored(name, len(steps))
     assert await outcome(scoring, run_id) == await outcome(scoring, reference)
 
 

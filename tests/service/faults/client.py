@@ -59,24 +59,25 @@ class FaultyRedis(Redis):
         return await self.faults.call([str(args[0])], lambda _: plain(*args, **options))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> FaultyPipeline:
-        """See redis-py. A transaction would be one command here: no part of it runs without the rest."""
-        assert not transaction
-        return FaultyPipeline(self, shard_hint)
+        """See redis-py."""
+        return FaultyPipeline(self, transaction, shard_hint)
 
 
 class FaultyPipeline(Pipeline):
-    """A pipeline of which the fault may let only the first commands through."""
+    """A pipeline of which the fault may let only the first commands through. A transaction is one command: no part of
+    it runs without the rest."""
 
-    def __init__(self, client: FaultyRedis, shard_hint: str | None) -> None:
-        super().__init__(client.connection_pool, client.response_callbacks, False, shard_hint)
+    def __init__(self, client: FaultyRedis, transaction: bool, shard_hint: str | None) -> None:
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
         self._faults = client.faults
 
     async def execute(self, raise_on_error: bool = True) -> Any:
         """See redis-py."""
         stack = list(self.command_stack)
+        names = [str(args[0]) for args, _ in stack]
 
         async def send(count: int) -> Any:
-            self.command_stack = stack[:count]
+            self.command_stack = stack if self.is_transaction else stack[:count]
             return await super(FaultyPipeline, self).execute(raise_on_error)
 
-        return await self._faults.call([str(args[0]) for args, _ in stack], send)
+        return await self._faults.call([" ".join(["MULTI", *names])] if self.is_transaction else names, send)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import orjson
 
+from service.records import Entry
 from tests.service.conftest import Core
 from tests.service.fakes import offline_scores
 
@@ -19,6 +22,29 @@ RUNS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+async def in_log(core: Core) -> int:
+    """How many steps the log holds, scored or not."""
+    return sum([await core.client.xlen(core.keys[partition].steps) for partition in range(core.keys.count)])
+
+
+class KeptArchive:
+    """A StepArchive that outlives its writers, as files do."""
+
+    def __init__(self) -> None:
+        self.kept: set[tuple[str, int, bytes]] = set()
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """See `ports.StepArchive.write`. A step may come twice: a reader takes the first."""
+        self.kept |= {(entry.ref.run_id, entry.position, entry.data) for entry in entries}
+
+    def sweep(self, older_than_ms: int) -> int:
+        """See `ports.StepArchive.sweep`."""
+        return 0
+
+
+ARCHIVED = {(run_id, place, orjson.dumps(step)) for run_id, steps in RUNS.items() for place, step in enumerate(steps)}
+
+
 async def post_all(core: Core, *, careful: bool = False) -> None:
     """Store all steps; `careful` as if each partition's owners had died so often that its steps go entry by entry."""
     if careful:
@@ -28,14 +54,18 @@ async def post_all(core: Core, *, careful: bool = False) -> None:
         await core.post(run_id, *(orjson.dumps(step) for step in steps))
 
 
-async def until_all_scored(core: Core) -> None:
-    """Return once every step is scored or parked."""
+async def until_all_done(core: Core) -> None:
+    """Return once every step is scored or parked, archived, and gone from the log."""
     for run_id, steps in RUNS.items():
         await core.until_scored(run_id, len(steps))
+    async with asyncio.timeout(20):
+        while await in_log(core):  # noqa: ASYNC110 - Redis has no event for this
+            await asyncio.sleep(0.005)
 
 
-async def outcome(core: Core) -> dict[str, Any]:
+async def outcome(core: Core, archive: KeptArchive) -> dict[str, Any]:
     """All that is to be the same whatever happened: what hangs on clocks is left out."""
+    assert archive.kept == ARCHIVED
     found: dict[str, Any] = {"waiting": sum(await core.reader.backlog()), "outbox": [], "parked": []}
     for partition in range(core.keys.count):
         keys = core.keys[partition]
@@ -75,9 +105,10 @@ def assert_as_offline(found: dict[str, Any]) -> None:
 
 async def work_without_fault(core: Core) -> dict[str, Any]:
     """The outcome with no fault; fails where it is not what the monitor alone gives."""
+    core.archived, archive = True, KeptArchive()
     await post_all(core)
-    async with core.working():
-        await until_all_scored(core)
-    found = await outcome(core)
+    async with core.working(archive=archive):
+        await until_all_done(core)
+    found = await outcome(core, archive)
     assert_as_offline(found)
     return found

@@ -17,13 +17,14 @@ import pytest
 
 import service.redis_log.connection
 import service.redis_log.partitions
+import service.worker.archiving
 import service.worker.holding
 import service.worker.leases
 import service.worker.loop
 from service.redis_log.partitions import RedisPartitionLog
 from tests.service.conftest import LEASE_MS, Core
 from tests.service.faults.client import Faults, FaultyRedis
-from tests.service.faults.scenario import outcome, post_all, until_all_scored, work_without_fault
+from tests.service.faults.scenario import KeptArchive, outcome, post_all, until_all_done, work_without_fault
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,7 @@ TRACED = {
     for module in (
         service.redis_log.connection,
         service.redis_log.partitions,
+        service.worker.archiving,
         service.worker.holding,
         service.worker.leases,
         service.worker.loop,
@@ -40,7 +42,7 @@ TRACED = {
 }
 
 
-# What a batch goes through from its scores to Redis's answer and what follows from it.
+# What a batch goes through from its scores to Redis's answer, and on into the archive and out of the log.
 COMMIT_PATH = {
     "_commit",
     "_write",
@@ -55,6 +57,8 @@ COMMIT_PATH = {
     "_pipelined",
     "_measure",
     "_settle",
+    "_archive_next",
+    "trim",
 }
 
 
@@ -108,29 +112,30 @@ async def test_a_worker_that_dies_between_any_two_lines_changes_nothing(core: Co
     faultless = await work_without_fault(core)
     tried: set[Line] = set()
     for careful in (False, True):
-        lines = await work_with_a_death_at(core, None, careful)
+        lines = await work_with_a_death_at(core, KeptArchive(), None, careful)
         for line in [line for line, function in lines.items() if functions is None or function in functions]:
             if line in tried:
                 continue
             tried.add(line)
-            await work_with_a_death_at(core, line, careful)
-            async with core.working("w1", crash=True):
-                await until_all_scored(core)
-            assert await outcome(core) == faultless, f"killed at {line}"
+            archive = KeptArchive()
+            await work_with_a_death_at(core, archive, line, careful)
+            async with core.working("w1", crash=True, archive=archive):
+                await until_all_done(core)
+            assert await outcome(core, archive) == faultless, f"killed at {line}"
     assert len(tried) > (200 if functions is None else 50)
     gc.collect()
 
 
-async def work_with_a_death_at(core: Core, line: Line | None, careful: bool) -> dict[Line, str]:
+async def work_with_a_death_at(core: Core, archive: KeptArchive, line: Line | None, careful: bool) -> dict[Line, str]:
     """Do the work up to the line, or to its end; the lines that ran, in their order, with their functions."""
     await core.client.flushall()
     await post_all(core, careful=careful)
     faults = Faults("dies", after=sys.maxsize)
     lines = Lines(faults, line)
-    log = RedisPartitionLog(FaultyRedis(core.client, faults), core.keys, LEASE_MS)
-    async with core.working("w1", log=lambda _: log, crash=True):
+    log = RedisPartitionLog(FaultyRedis(core.client, faults), core.keys, LEASE_MS, archived=True)
+    async with core.working("w1", log=lambda _: log, crash=True, archive=archive):
         with lines.traced():
-            ends = [asyncio.create_task(until_all_scored(core)), asyncio.create_task(faults.met.wait())]
+            ends = [asyncio.create_task(until_all_done(core)), asyncio.create_task(faults.met.wait())]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in ends:
                 task.cancel()

@@ -16,7 +16,7 @@ import pytest
 from service.redis_log.connection import build_client
 from service.redis_log.embedded import EmbeddedRedis, find_server
 from tests.service.conftest import Core, build_core
-from tests.service.faults.scenario import RUNS, outcome, post_all, until_all_scored, work_without_fault
+from tests.service.faults.scenario import RUNS, KeptArchive, outcome, post_all, until_all_done, work_without_fault
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +27,14 @@ async def test_a_file_that_ends_between_any_two_commands_of_a_commit_holds_all_o
 ) -> None:
     faultless = await work_without_fault(core)
     whole = tmp_path / "whole"
+    # The disk that holds the archive outlives all of them.
+    archive = KeptArchive()
     async with redis_on(whole) as first:
         await post_all(first)
         posted = append_only_file(whole).stat().st_size
-        async with first.working("w1", crash=True):
-            await until_all_scored(first)
+        first.archived = True
+        async with first.working("w1", crash=True, archive=archive):
+            await until_all_done(first)
     written = append_only_file(whole).read_bytes()
     cuts = [posted + end for end in ends_of_commands(written[posted:])]
     # Leases, and three commits of ten commands and more.
@@ -43,9 +46,10 @@ async def test_a_file_that_ends_between_any_two_commands_of_a_commit_holds_all_o
         append_only_file(folder).write_bytes(written[: cut - 3 * (number % 2)])
         async with redis_on(folder) as left:
             await assert_whole(left)
-            async with left.working("w1", crash=True):
-                await until_all_scored(left)
-            assert await outcome(left) == faultless, f"cut {number} of {len(cuts)}, at byte {cut}"
+            left.archived = True
+            async with left.working("w1", crash=True, archive=archive):
+                await until_all_done(left)
+            assert await outcome(left, archive) == faultless, f"cut {number} of {len(cuts)}, at byte {cut}"
         shutil.rmtree(folder)
 
 

@@ -20,11 +20,12 @@ pytestmark = pytest.mark.slow
 
 TAKEN = ["2xx", "404", "409", "429", "503"]
 # What may be refused though its schema allows it, because OpenAPI has no words for the reason: what a place in a
-# listing is, that ?envelope=true asks for another body, whither a webhook may lead.
+# listing is, what a line is, that ?envelope=true or a Content-Encoding asks for another body, where a webhook may lead.
 ALSO_EXPECTED = {
     "GET /v1/alerts": "400",
     "GET /v1/runs": "400",
     "POST /v1/runs/{run_id}/steps": "400",
+    "POST /v1/steps": "400",
     "POST /v1/webhooks": "422",
 }
 
@@ -71,11 +72,13 @@ def known_names(service: Service, tiny: TinyBundle, run_id: str) -> dict[str, li
 
 def to_settings(known: dict[str, list[str]]) -> str:
     """Settings of Schemathesis: half of all names in addresses are known ones, so that more than 404 is seen."""
-    hooks = orjson.dumps(str(Path(__file__).with_name("retry_after.py"))).decode()
+    hooks = orjson.dumps(str(Path(__file__).with_name("schemathesis_hooks.py"))).decode()
     lines = [f"hooks = {hooks}", "max-stream-events = 3", "request-timeout = 30.0"]
     for name, values in known.items():
         lines += [f"[dictionaries.{name}]", f"values = {orjson.dumps(values).decode()}"]
-    lines += ["[parameters]", *(f'"path.{name}" = {{dictionary = "{name}", probability = 0.5}}' for name in known)]
+    lines += ["[dictionaries.coding]", 'values = ["identity"]']
+    lines += ["[parameters]", '"header.Content-Encoding" = {dictionary = "coding", probability = 0.9}']
+    lines += [f'"path.{name}" = {{dictionary = "{name}", probability = 0.5}}' for name in known]
     lines += ["[checks.not_a_server_error]", 'expected-statuses = ["2xx", "3xx", "4xx", "503"]']
     lines += ["[checks.positive_data_acceptance]", f"expected-statuses = {orjson.dumps(TAKEN).decode()}"]
     for operation, status in ALSO_EXPECTED.items():

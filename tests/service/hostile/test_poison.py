@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_a_run_id_that_is_not_allowed_is_refused_by_every_route(service: Service
         check_problem(answer, answer.status_code)
 
 
-@pytest.mark.parametrize("run_id", ["a", "0", "a:b@c#d+e=f,g.h_i~j-k", "A" * 200, "null", "a..b", "default:x", "a#1"])
+@pytest.mark.parametrize("run_id", ["z", "9", "a:b@c#d+e=f,g.h_i~j-k", "A" * 200, "null", "a..b", "default:x", "a#1"])
 def test_a_run_id_with_every_allowed_character_is_as_good_as_any(
     service: Service, tiny: TinyBundle, run_id: str
 ) -> None:
@@ -167,9 +168,69 @@ def test_an_id_that_comes_again_with_another_body_changes_nothing(service: Servi
     headers = {"Idempotency-Key": "the-same"}
     assert service.http.post("/v1/runs/again/steps", json={"role": "user"}, headers=headers).status_code == 202
     answer = service.http.post("/v1/runs/again/steps", json={"role": "tool"}, headers=headers)
-    if answer.status_code != 202:
-        check_problem(answer, 409)
+    assert check_problem(answer, 409)["type"] == "urn:forewarn:problem:id-reused"
     assert service.until_scored("again", 1)["steps"] == 1
+
+
+def line(run_id: object, step: object, **fields: object) -> bytes:
+    return orjson.dumps({"run_id": run_id, "step": step, **fields})
+
+
+def test_a_poisoned_line_keeps_no_other_line_out(service: Service, tiny: TinyBundle) -> None:
+    steps = tiny.corpus.runs[3]
+    bad = [
+        b"{",
+        b'{"run_id": "lines", "step": {"a": NaN}}',
+        b'{"run_id": "lines", "step": {"a": "\\ud800"}}',
+        b'"\xff"',
+        b"[" * 20_000,
+        line("lines", None),
+        line("-a", {}),
+        line("a" * 201, {}),
+        line(["lines"], {}),
+        line("lines", {"x": "y" * 2_000_000}),
+        line("lines", {}, seq=-1),
+        line("lines", {}, id="x" * 201),
+        line("lines", {}, colour="blue"),
+    ]
+    lines = [one for pair in zip(bad, (line("lines", step) for step in steps), strict=False) for one in pair]
+    good = len(lines) - len(bad)
+    answer = post_lines(service, b"\n".join(lines))
+    assert answer.status_code == 202, answer.text[:500]
+    document = answer.json()
+    assert document["accepted"] == good
+    assert [refusal["index"] for refusal in document["rejected"]] == list(range(0, len(lines), 2))
+    for refusal in document["rejected"]:
+        assert 400 <= refusal["status"] < 500
+        assert refusal["type"].startswith("urn:forewarn:problem:")
+        assert 0 < len(refusal["detail"]) < 1000
+    session = Monitor.read(tiny.path).session()
+    expected = [session.step(step).score for step in steps[:good]]
+    scores = [score["score"] for score in service.until_scored("lines", good)["scores"]]
+    assert scores == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (gzip.compress(b" " * 500_000_000, 9), 413),
+        (gzip.compress(b"\n" * 100_000_000, 1), 413),
+        (gzip.compress(line("bomb", {"x": "y" * 20_000_000})), 413),
+        (gzip.compress(gzip.compress(line("bomb", {}))), 400),
+        (gzip.compress(line("bomb", {}))[:-10], 400),
+        (b"no gzip at all", 400),
+        (b"", 400),
+    ],
+    ids=["spaces", "empty lines", "a long step", "twice", "cut off", "none", "nothing"],
+)
+def test_gzip_that_unpacks_to_too_much_or_to_nothing_is_refused(service: Service, body: bytes, status: int) -> None:
+    check_problem(post_lines(service, body, {"Content-Encoding": "gzip"}), status)
+    assert service.http.get("/v1/runs/bomb").status_code == 404
+
+
+def post_lines(service: Service, body: bytes, headers: dict[str, str] | None = None) -> httpx.Response:
+    ndjson = {"Content-Type": "application/x-ndjson"} | (headers or {})
+    return service.http.post("/v1/steps", content=body, headers=ndjson, timeout=60)
 
 
 @pytest.mark.soak

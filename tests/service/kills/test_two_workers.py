@@ -102,7 +102,7 @@ class Pair:
         """So many more steps to each run."""
         for number in range(RUNS):
             steps = [NewStep(orjson.dumps(step)) for step in self._steps(number)[self.sent : self.sent + count]]
-            await self.core.log.append(self.core.ref(f"r{number}"), steps, read_monitor_id(self.tiny.path))
+            await self.core.append(f"r{number}", steps, read_monitor_id(self.tiny.path))
         self.sent += count
 
     async def until_scored(self) -> None:
