@@ -45,11 +45,11 @@ class Connection:
                 raise ConnectionError("the service closed the connection") from error
         return int(status_line.split(" ")[1]), answer
 
-    async def must_post(self, path: str, body: bytes) -> bytes:
+    async def must_post(self, path: str, body: bytes, content_type: str = "application/json") -> bytes:
         """The answer's body. Waits and tries again while the service is overloaded. Raises ConnectionError for any
         other refusal."""
         for _ in range(TRIES):
-            status, answer = await self.post(path, body)
+            status, answer = await self.post(path, body, content_type)
             if status in {200, 202}:
                 return answer
             if status not in {429, 503}:
