@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.api.deps import ApiDeps, project_of
-from service.api.views import to_alert_view, to_run_view, to_score_view
+from service.api.views import RunId, to_alert_view, to_run_view, to_score_view
 from service.core.ingest import check_run_id
 from service.core.live import Reset, StreamGate, Update, Updates
 from service.errors import NameRefused, NotFound, TransientError
@@ -41,7 +41,23 @@ END_ID = "end"
 
 _LAST = Header(None, alias="Last-Event-ID", max_length=64, description="The id of the last event seen: go on after it.")
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    200: {
+        "description": "Server-sent events",
+        # OpenAPI 3.1 has no word for the items of a stream: this describes each.
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "string"},
+                        "event": {"type": "string"},
+                        "data": {"type": "string", "contentMediaType": "application/json"},
+                        "retry": {"type": "integer"},
+                    },
+                }
+            }
+        },
+    },
     204: {"description": "The run has ended, and its end was told: do not come back."},
 }
 
@@ -82,7 +98,7 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["live"])
 
     async def stream_run(
-        run_id: str,
+        run_id: RunId,
         request: Request,
         last_event_id: str | None = _LAST,
         first: int = Query(0, alias="from", ge=0, le=2**31, description="Scores from this position on."),

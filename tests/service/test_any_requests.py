@@ -107,16 +107,13 @@ async def outcome(core: Core, run_id: str) -> dict[str, Any]:
     assert record is not None
     alerts = await core.reader.read_run_alerts(ref)
     outbox = [orjson.loads(fields[b"alert"]) for _, fields in await core.client.xrange(keys.outbox)]
-    own = [alert for alert in outbox if alert["run_id"] == run_id]
-    assert own == alerts
+    assert [one["id"] for one in outbox if one["run_id"] == run_id] == [alert["id"] for alert in alerts]
     assert len({alert["id"] for alert in alerts}) == len(alerts)
+    said = ("episode", "position", "turn", "score", "risk")
     return {
         "accepted": record.accepted,
         "state": await core.client.hget(keys.run(ref), "state"),
         "summary": {name: value for name, value in asdict(record.summary).items() if name != "scored_ms"},
         "scores": await core.scores(run_id),
-        "alerts": [
-            {name: value for name, value in alert.items() if name not in {"id", "run_id", "created_ms"}}
-            for alert in alerts
-        ],
+        "alerts": [{name: alert[name] for name in said} for alert in alerts],
     }

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from service.redis_log.client import RedisClient
 
 Kind = Literal["dies", "answer is lost"]
 
@@ -46,10 +47,10 @@ class Faults:
         raise RedisConnectionError("the answer was lost")
 
 
-class FaultyRedis(Redis):
+class FaultyRedis(RedisClient):
     """A client with a fault. Shares the connections of `plain`."""
 
-    def __init__(self, plain: Redis, faults: Faults) -> None:
+    def __init__(self, plain: RedisClient, faults: Faults) -> None:
         super().__init__(connection_pool=plain.connection_pool)
         self.faults = faults
 

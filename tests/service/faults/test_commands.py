@@ -17,6 +17,9 @@ from tests.service.faults.scenario import KeptArchive, outcome, post_all, until_
 
 pytestmark = pytest.mark.slow
 
+# A cluster differs in its client alone, which has kills of its own.
+KINDS = ("embedded",)
+
 
 @pytest.fixture(params=["together", "entry by entry"])
 def careful(request: pytest.FixtureRequest) -> bool:

@@ -28,6 +28,9 @@ from tests.service.faults.scenario import KeptArchive, outcome, post_all, until_
 
 pytestmark = pytest.mark.slow
 
+# A cluster differs in its client alone, which has kills of its own.
+KINDS = ("embedded",)
+
 Line = tuple[str, int]
 TRACED = {
     str(module.__file__)

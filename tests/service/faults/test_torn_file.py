@@ -20,6 +20,9 @@ from tests.service.faults.scenario import RUNS, KeptArchive, outcome, post_all, 
 
 pytestmark = pytest.mark.slow
 
+# A cluster differs in its client alone, which has kills of its own.
+KINDS = ("embedded",)
+
 
 @pytest.mark.timeout(300)
 async def test_a_file_that_ends_between_any_two_commands_of_a_commit_holds_all_of_it_or_nothing(

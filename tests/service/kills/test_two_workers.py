@@ -27,6 +27,9 @@ from tests.tiny_bundle import TinyBundle
 
 pytestmark = pytest.mark.slow
 
+# A cluster has kills of its own.
+KINDS = ("embedded",)
+
 RUNS = 12
 TAKE_OVER_S = 10.0
 
