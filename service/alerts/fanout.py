@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from service.alerts.metrics import DeliveryMetrics
 from service.alerts.records import OutboxAlert, parse_outbox_alert
 from service.alerts.registry import Webhook, WebhookRegistry
-from service.alerts.store import STORE_ERRORS, DeliveryStore, OutboxEntry
+from service.alerts.store import STORE_ERRORS, DeliveryStore, FanOutItem, OutboxEntry
 
 logger = logging.getLogger(__name__)
 
@@ -66,19 +66,18 @@ class FanOut:
             return 0
         entries = await self._store.read_outboxes(owned, block_ms=block_ms)
         webhooks: dict[str, list[Webhook]] = {}
+        ready: list[FanOutItem] = []
         for entry in entries:
             alert = await self._parse(entry)
-            if alert is None:
-                continue
-            if alert.project not in webhooks:
+            if alert is not None and alert.project not in webhooks:
                 webhooks[alert.project] = await self._registry.of_project(alert.project)
-            made = await self._store.fan_out(entry, alert, webhooks[alert.project], self._now_ms())
-            self._metrics.fanned_out.inc(made)
+            if alert is not None or entry.alert is None:
+                ready.append(FanOutItem(entry, alert, webhooks[alert.project] if alert else ()))
+        self._metrics.fanned_out.inc(await self._store.fan_out(ready, self._now_ms()))
         return len(entries)
 
     async def _parse(self, entry: OutboxEntry) -> OutboxAlert | None:
         if entry.alert is None:
-            await self._store.fan_out(entry, None, (), self._now_ms())
             return None
         try:
             return parse_outbox_alert(entry.alert)

@@ -11,6 +11,8 @@ milliseconds.
 
 from __future__ import annotations
 
+from service.redis_log.scripts import Script
+
 _REINDEX = """
 local function reindex(due, index, webhook)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
@@ -18,7 +20,9 @@ local function reindex(due, index, webhook)
 end
 """
 
-FAN_OUT = """
+FAN_OUT = Script(
+    "fan out",
+    """
 -- KEYS: outbox, due index.  ARGV: prefix, entry id, now, keep_ms, then 8 values for each delivery.
 -- Returns the number of deliveries made, or -1 when somebody else has already fanned this entry out.
 local prefix, entry, now, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -42,18 +46,23 @@ for i = 5, #ARGV, 8 do
 end
 redis.call('XDEL', KEYS[1], entry)
 return made
-"""
+""",
+)
 
-PARK = """
+PARK = Script(
+    "park",
+    """
 -- KEYS: outbox, parked.  ARGV: entry id, raw value, reason.  Moves an unreadable entry aside, once.
 if redis.call('XDEL', KEYS[1], ARGV[1]) == 1 then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'entry', ARGV[1], 'alert', ARGV[2], 'reason', ARGV[3])
   return 1
 end
 return 0
-"""
+""",
+)
 
-CLAIM = (
+CLAIM = Script(
+    "claim",
     _REINDEX
     + """
 -- KEYS: the webhook's due, due index.  ARGV: prefix, webhook, now, claimed until, limit.
@@ -74,10 +83,11 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[3], 'LIMIT
 end
 reindex(KEYS[1], KEYS[2], webhook)
 return claimed
-"""
+""",
 )
 
-SETTLE = (
+SETTLE = Script(
+    "settle",
     _REINDEX
     + """
 -- KEYS: delivery, the webhook's due, due index.
@@ -100,10 +110,12 @@ elseif was[1] ~= 'pending' then
 end
 reindex(KEYS[2], KEYS[3], webhook)
 return written
-"""
+""",
 )
 
-REDELIVER = """
+REDELIVER = Script(
+    "redeliver",
+    """
 -- KEYS: delivery, the webhook's due, due index, outbox.  ARGV: id, webhook, now, expires.
 -- Makes the delivery due now, whatever its state, and wakes the partition's owner. Returns 1, or 0 when there is none.
 if redis.call('HGET', KEYS[1], 'webhook_id') ~= ARGV[2] then return 0 end
@@ -113,4 +125,5 @@ redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 redis.call('ZADD', KEYS[3], 'LT', ARGV[3], ARGV[2])
 redis.call('XADD', KEYS[4], '*', 'wake', ARGV[1])
 return 1
-"""
+""",
+)

@@ -18,7 +18,7 @@ from service.alerts.registry import Webhook
 from service.core.alerting import read_alert_id
 from service.errors import TransientError
 from service.records import RunRef
-from service.redis_log.connection import RedisClient, run_script
+from service.redis_log.connection import RedisClient, run_script, run_scripts
 from service.redis_log.keys import PartitionKeys, acknowledgement_field
 from service.redis_log.scripts import Call, Script
 
@@ -33,6 +33,15 @@ class OutboxEntry:
     partition: int
     entry_id: str
     alert: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class FanOutItem:
+    """An outbox entry and whom its alert goes to; without an alert it is only taken away."""
+
+    entry: OutboxEntry
+    alert: OutboxAlert | None
+    webhooks: Sequence[Webhook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +84,27 @@ class DeliveryStore:
         return found
 
     @needs_redis
-    async def fan_out(
-        self, entry: OutboxEntry, alert: OutboxAlert | None, webhooks: Sequence[Webhook], now_ms: int
-    ) -> int:
-        """Turns an outbox entry into one pending delivery a webhook and removes it, in one step. Returns how many
-        are new."""
-        partition = entry.partition
-        arguments: list[Any] = [keys.partition_prefix(partition), entry.entry_id, now_ms, self.policy.keep_failed_ms]
-        if alert is not None:
+    async def fan_out(self, items: Sequence[FanOutItem], now_ms: int) -> int:
+        """Turns each outbox entry into one pending delivery a webhook and removes it, in one step an entry and one
+        round trip for all. Returns how many deliveries are new."""
+        made = 0
+        for answer in await run_scripts(self._redis, [self._fan_out_call(item, now_ms) for item in items]):
+            if isinstance(answer, Exception):
+                raise answer
+            made += max(0, int(answer))
+        return made
+
+    def _fan_out_call(self, item: FanOutItem, now_ms: int) -> Call:
+        partition, alert = item.entry.partition, item.alert
+        arguments: list[Any] = [keys.partition_prefix(partition), item.entry.entry_id, now_ms]
+        arguments.append(self.policy.keep_failed_ms)
+        if alert is not None and item.webhooks:
             body, expires_ms = alert.body(), alert.created_ms + self.policy.ttl_ms
-            for webhook in webhooks:
+            for webhook in item.webhooks:
                 name = delivery_id(partition, alert.alert_id, webhook.id)
                 arguments += [name, webhook.id, alert.alert_id, alert.project, alert.run_id]
                 arguments += [body, alert.created_ms, expires_ms]
-        made = await self._run(scripts.FAN_OUT, [keys.outbox_key(partition), keys.due_key(partition)], arguments)
-        return max(0, int(made))
+        return Call(scripts.FAN_OUT, [keys.outbox_key(partition), keys.due_key(partition)], arguments)
 
     @needs_redis
     async def park(self, entry: OutboxEntry, reason: str) -> None:
@@ -232,8 +247,8 @@ class DeliveryStore:
             start += page
         return found[:limit]
 
-    async def _run(self, script: str, touched: Sequence[str], arguments: Sequence[Any]) -> Any:
-        return await run_script(self._redis, Call(Script("alerts", script), touched, arguments))
+    async def _run(self, script: Script, touched: Sequence[str], arguments: Sequence[Any]) -> Any:
+        return await run_script(self._redis, Call(script, touched, arguments))
 
 
 def _fields(row: Sequence[bytes]) -> Mapping[bytes, bytes]:

@@ -18,7 +18,7 @@ from service.alerts.metrics import DeliveryMetrics
 from service.alerts.policy import DeliveryPolicy, Settlement
 from service.alerts.records import parse_outbox_alert
 from service.alerts.registry import WebhookRegistry
-from service.alerts.store import DeliveryStore
+from service.alerts.store import DeliveryStore, FanOutItem
 from service.redis_log.connection import RedisClient
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -203,7 +203,7 @@ async def test_a_kill_before_sending_loses_no_alert(
         # As far as a loop comes that dies right after its claim.
         entry = (await store.read_outboxes([0], block_ms=100))[0]
         now_ms = int(time.time() * 1000)
-        await store.fan_out(entry, parse_outbox_alert(entry.alert or b""), [webhook], now_ms)
+        await store.fan_out([FanOutItem(entry, parse_outbox_alert(entry.alert or b""), [webhook])], now_ms)
         assert len(await store.claim(0, webhook.id, now_ms=now_ms, limit=10)) == 1
         async with delivering():
             delivery = (await settled(webhook))[0]
@@ -219,7 +219,7 @@ async def test_fanning_out_twice_makes_one_delivery(
         await open_alert()
         entry = (await store.read_outboxes([0], block_ms=100))[0]
         alert = parse_outbox_alert(entry.alert or b"")
-        made = [await store.fan_out(entry, alert, [webhook], 1_000) for _ in range(2)]
+        made = [await store.fan_out([FanOutItem(entry, alert, [webhook])], 1_000) for _ in range(2)]
     assert made == [1, 0]
 
 
@@ -230,7 +230,7 @@ async def test_a_late_failure_does_not_undo_a_delivery(
         webhook = await registry.create("default", receiver.url)
         await open_alert()
         entry = (await store.read_outboxes([0], block_ms=100))[0]
-        await store.fan_out(entry, parse_outbox_alert(entry.alert or b""), [webhook], 1_000)
+        await store.fan_out([FanOutItem(entry, parse_outbox_alert(entry.alert or b""), [webhook])], 1_000)
         stale = (await store.claim(0, webhook.id, now_ms=1_000, limit=1))[0]
         fresh = (await store.claim(0, webhook.id, now_ms=60_000, limit=1))[0]
         late = await store.settle(0, stale, Settlement("failed", 0, "late"), None, 60_001)
