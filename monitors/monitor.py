@@ -196,10 +196,12 @@ class Monitor:
 
     def warm(self) -> None:
         """Compile the kernels and run the graph once, so that the first real step is as quick as the others."""
-        self.advance(
-            [self.initial_state()],
-            ["warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}],
+        raw_step: JsonValue = (
+            "warm up" if self.adapter.spec.event.unit == "text" else {"role": "user", "content": "warm up"}
         )
+        self.advance([self.initial_state()], [raw_step])
+        # Evidence has kernels of its own, and a first alert must not wait seconds for them.
+        self.explain(self.initial_state(), raw_step)
 
     def session(self, group: str = "") -> Session:
         """Return a run's monitor to be fed step by step, in process. `group` is whose run it is, where the bundle has
