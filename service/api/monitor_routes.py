@@ -18,7 +18,11 @@ from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
 from service.errors import RawStepRefused
 
-_STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": RAW_STEP_SCHEMA}}}}
+# A client that always sends arrays may send one of one step here too.
+_ONE_STEP = {
+    "oneOf": [*RAW_STEP_SCHEMA["oneOf"], {"type": "array", "items": RAW_STEP_SCHEMA, "minItems": 1, "maxItems": 1}]
+}
+_STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _ONE_STEP}}}}
 
 
 def build_monitor_router(deps: ApiDeps) -> APIRouter:
