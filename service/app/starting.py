@@ -36,6 +36,7 @@ def keep_what_is_loaded() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    __import__('sys').setswitchinterval(0.0005)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

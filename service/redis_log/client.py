@@ -98,7 +98,19 @@ class _OneRead:
         self._client = client
 
     async def read(self, cursors: Mapping[str, str], count: int, block_ms: int) -> list[StreamRows]:
-        """See `StreamReader.read`."""
+        """See `StreamReader.read`.
+
+        A read that had to wait is woken by one stream and gives that one alone, though one write reached many: the
+        others are asked for at once, or they would be a batch of their own.
+        """
+        rows = await self._read(cursors, count, block_ms)
+        if len(rows) != 1 or len(cursors) == 1:
+            return rows
+        ((stream, entries),) = rows
+        others = {name: cursor for name, cursor in cursors.items() if name != stream.decode()}
+        return rows + await self._read(others, count, None) if entries else rows
+
+    async def _read(self, cursors: Mapping[str, str], count: int, block_ms: int | None) -> list[StreamRows]:
         streams: dict[Any, Any] = dict(cursors)
         answer: Any = await self._client.xread(streams, count=count, block=block_ms)
         return list(answer or ())
