@@ -7,6 +7,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 
 from service.errors import TransientError
 from service.redis_log.connection import RedisClient
@@ -29,14 +30,17 @@ async def settle_when_up(client: RedisClient, settings: Settings, stop: asyncio.
 
 
 def keep_what_is_loaded() -> None:
-    """Take what is loaded by now out of the garbage collector's sight, and let it look less often.
+    """Take what is loaded by now out of the garbage collector's sight, let it look less often, and threads take shorter
+    turns.
 
     Of the API's time 19 % went into full collections of what FastAPI and pydantic keep for good, of the worker's 8 %.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-    __import__('sys').setswitchinterval(0.0005)
+    # Scoring and the event loop take turns many times a batch: by Python's 5 ms a batch of 32 waited longer for its
+    # turns than it was worked on (7 ms for 2), and half of all steps took 45 ms to their score instead of 18.
+    sys.setswitchinterval(0.0005)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

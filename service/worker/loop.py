@@ -163,36 +163,46 @@ class ScoringLoop:
                 holding.in_flight -= 1
 
     async def _write(self, ready: _Ready) -> None:
-        notes = await self._noter.note(ready.batch)
-        commits = [to_commit(holding, ready, notes) for holding in ready.holdings.values() if not holding.lost]
-        if not commits:
-            return
-        written = await self._log.commit(commits)
-        done: set[int] = set()
-        for commit, is_written in zip(commits, written, strict=True):
-            if is_written:
-                done.add(commit.partition)
-                if self._archive is not None:
-                    self._archive(ready.holdings[commit.partition], ready.entries[commit.partition])
-            else:
-                log.warning("partition %d belongs to another worker now: nothing was written", commit.partition)
-                self._lose(ready.holdings[commit.partition])
-        self._measure(ready, done, notes)
+        alerted = {ref for ref, run in ready.batch.runs.items() if run.alerts}
+        waiting = {
+            partition
+            for partition, own in ready.entries.items()
+            if alerted and not alerted.isdisjoint([entry.ref for entry in own])
+        }
+        # What an alert is to say takes a while to find out: only its own partition waits for it.
+        await self._commit_partitions(ready, ready.entries.keys() - waiting, {})
+        if waiting:
+            await self._commit_partitions(ready, waiting, await self._noter.note(ready.batch))
+        self._measure(ready)
 
-    def _measure(self, ready: _Ready, done: set[int], notes: Notes) -> None:
+    async def _commit_partitions(self, ready: _Ready, partitions: Iterable[int], notes: Notes) -> None:
+        holdings = [holding for partition in partitions if not (holding := ready.holdings[partition]).lost]
+        if not holdings:
+            return
+        written = await self._log.commit([to_commit(holding, ready, notes) for holding in holdings])
         now_us = time.time_ns() // 1000
-        metrics, device = self._metrics, self._shelf.device
-        metrics.event_to_score_seconds.labels(device).observe_many(
-            [(now_us - entry.received_us) / 1e6 for partition in done for entry in ready.entries[partition]]
-        )
+        took_s: list[float] = []
+        for holding, is_written in zip(holdings, written, strict=True):
+            entries = ready.entries[holding.lease.partition]
+            if is_written:
+                took_s += [(now_us - entry.received_us) / 1e6 for entry in entries]
+                if self._archive is not None:
+                    self._archive(holding, entries)
+            else:
+                log.warning("partition %d belongs to another worker now: nothing was written", holding.lease.partition)
+                self._lose(holding)
+        self._metrics.event_to_score_seconds.labels(self._shelf.device).observe_many(took_s)
+        for ref, opened in notes.items():
+            for note in opened:
+                self._metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id, note.severity).inc()
+
+    def _measure(self, ready: _Ready) -> None:
+        metrics = self._metrics
         metrics.batch_steps.observe(sum([len(own) for own in ready.entries.values()]))
         for (monitor_id, where, known), steps in ready.batch.known.items():
             metrics.scored.labels(monitor_id, where, "yes" if known else "no").inc(steps)
         for monitor_id, coverage in ready.batch.coverage.items():
             metrics.count_coverage(monitor_id, coverage)
-        for ref, opened in notes.items():
-            for note in opened:
-                metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id, note.severity).inc()
         for parked in ready.batch.parked:
             metrics.parked.inc()
             log.error(
