@@ -23,7 +23,8 @@ from monitors.stepview import JsonValue
 from service.errors import SettingsError
 from service.records import Entry, RunRef
 
-LEVEL = 1  # 2 KB of JSON: 4 µs at level 1, 11 µs at level 3 for a sixth less on disk
+# 2 KB of real steps take 3.6 µs and become 0.11 of their size; level 1: 2.9 µs, 0.14; level 6: 11 µs, 0.10.
+LEVEL = 3
 SUFFIX = ".jsonl.zst"
 
 
