@@ -40,9 +40,11 @@ class StreamReader(Protocol):
 
 
 class RedisClient(Redis):
-    """One Redis. `wait_replicas`: how many replicas a durable write must have reached."""
+    """One Redis. `wait_replicas`: how many replicas a durable write must have reached. `has_all_slots`: whether one
+    script may touch any keys."""
 
     wait_replicas = 0
+    has_all_slots = True
 
     async def send(self, commands: Sequence[Command], replicas: int = 0) -> list[Any]:
         """The answers of independent commands sent together; an error of Redis to one of them is its answer.

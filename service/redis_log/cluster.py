@@ -40,6 +40,7 @@ class ClusterClient(RedisCluster):
     """A cluster. `wait_replicas`: how many replicas a durable write must have reached."""
 
     wait_replicas = 0
+    has_all_slots = False
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)

@@ -35,7 +35,7 @@ from service.errors import LogUnavailable, Overloaded, SettingsError
 from service.redis_log.client import Command, RedisClient
 from service.redis_log.cluster import ClusterClient
 from service.redis_log.packing import packed
-from service.redis_log.scripts import Call
+from service.redis_log.scripts import Call, join
 
 __all__ = ["RedisClient", "build_client", "find_cluster", "redis_errors", "run_script", "run_scripts"]
 
@@ -174,14 +174,19 @@ async def run_scripts(client: RedisClient, calls: Sequence[Call], *, durable: bo
     if not calls:
         return []
     replicas = client.wait_replicas if durable else 0
+    joined = client.has_all_slots and len(calls) > 1 and all(call.script is calls[0].script for call in calls)
+    sent = [join(calls)] if joined else calls
     with redis_errors():
-        answers = await client.send([_by_name(call) for call in calls], replicas)
+        answers = await client.send([_by_name(call) for call in sent], replicas)
         # A server that was started anew, or has just got the slot, does not know the script yet.
         lost = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if lost:
-            again = await client.send([_by_text(calls[index]) for index in lost], replicas)
+            again = await client.send([_by_text(sent[index]) for index in lost], replicas)
             for index, answer in zip(lost, again, strict=True):
                 answers[index] = answer
+    if joined:
+        (whole,) = answers
+        answers = [whole] * len(calls) if isinstance(whole, Exception) else whole
     return [_named(answer) for answer in answers]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha1
 
 Argument = bytes | str | int | float
@@ -31,6 +32,44 @@ class Call:
     script: Script
     keys: Sequence[str]
     arguments: Sequence[Argument]
+
+
+@cache
+def for_many(script: Script) -> Script:
+    """The script that does in one call what `script` does in several; see `join`."""
+    return Script(f"many of {script.name}", _MANY % script.text)
+
+
+def join(calls: Sequence[Call]) -> Call:
+    """Calls of one script as a single call, whose answer is the list of theirs; one that fails has its error there.
+
+    For a server that has all slots: a call costs Redis some 80 µs however little it does.
+    """
+    sizes = [size for call in calls for size in (len(call.keys), len(call.arguments))]
+    return Call(
+        for_many(calls[0].script),
+        [key for call in calls for key in call.keys],
+        [len(calls), *sizes, *[argument for call in calls for argument in call.arguments]],
+    )
+
+
+_MANY = """
+local function one(KEYS, ARGV)
+%s
+end
+local answers, k, a = {}, 0, 1 + 2 * tonumber(ARGV[1])
+for call = 1, tonumber(ARGV[1]) do
+  local n_keys, n_arguments = tonumber(ARGV[2 * call]), tonumber(ARGV[2 * call + 1])
+  local keys, arguments = {}, {}
+  for i = 1, n_keys do keys[i] = KEYS[k + i] end
+  for i = 1, n_arguments do arguments[i] = ARGV[a + i] end
+  k, a = k + n_keys, a + n_arguments
+  local done, answer = pcall(one, keys, arguments)
+  if not done and type(answer) ~= 'table' then answer = redis.error_reply(answer) end
+  answers[call] = answer == nil and false or answer
+end
+return answers
+"""
 
 
 # Codes of an append group.
