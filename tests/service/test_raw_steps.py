@@ -109,4 +109,4 @@ def test_zeros_are_a_step_not_scored_yet() -> None:
 def test_a_summary_reads_back_as_it_was_written() -> None:
     summary = RunSummary(steps=3, max_score=1.5, warning=True)
     assert RunSummary.from_bytes(summary.to_bytes()) == summary
-    assert RunSummary.from_json(None) == RunSummary()
+    assert RunSummary.from_bytes(None) == RunSummary()
