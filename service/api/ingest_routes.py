@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
-from service.api.step_route import LINES_DOCUMENT, STEPS_DOCUMENT, StepEndpoint, to_answer
+from service.api.step_document import LINES_DOCUMENT, STEPS_DOCUMENT
+from service.api.step_route import StepEndpoint, to_answer
 from service.api.views import Outcome, RunId, RunStart, RunStarted, StepsAnswer
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.errors import NoMonitor

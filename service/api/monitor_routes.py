@@ -10,9 +10,10 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from service.api.bodies import JSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps
 from service.api.problems import problem
-from service.api.step_route import JSON_TYPES, check_media, read_body, to_answer
+from service.api.step_route import to_answer
 from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorView, PreviewView
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps

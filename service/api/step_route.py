@@ -4,7 +4,6 @@ halves what a request costs."""
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,111 +11,17 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from service.api.bodies import JSON_TYPES, NDJSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps
 from service.api.problems import find_row, problem, to_problem
-from service.api.views import RUN_ID_SCHEMA, Envelope, Line
+from service.api.step_document import LONGEST_WAIT_MS, WAIT_MS
 from service.core.ingest import IngestRequest
 from service.core.raw_steps import RawStep
-from service.errors import BodyTooLarge, NameRefused, RawStepRefused, ServiceError, TransientError
+from service.errors import NameRefused, RawStepRefused, ServiceError, TransientError
 from service.records import Appended, RunRef, ScoreRecord
-
-WAIT_MS = 2000
-LONGEST_WAIT_MS = 60_000
-JSON_TYPES = ("application/json", "+json")
-NDJSON_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-
-_WAITING: list[dict[str, Any]] = [
-    {
-        "name": "wait",
-        "in": "query",
-        "description": "`score`: answer once the steps are scored.",
-        "schema": {"type": "string", "enum": ["score"]},
-    },
-    {
-        "name": "timeout_ms",
-        "in": "query",
-        "description": "How long to wait for scores; then the answer is 202 with scored=false.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT_MS, "default": WAIT_MS},
-    },
-    {
-        "name": "Content-Encoding",
-        "in": "header",
-        "schema": {"type": "string", "enum": ["gzip", "identity"], "default": "identity"},
-    },
-]
-_PARAMETERS: list[dict[str, Any]] = [
-    {"name": "run_id", "in": "path", "required": True, "schema": RUN_ID_SCHEMA},
-    *_WAITING,
-    {
-        "name": "envelope",
-        "in": "query",
-        "description": 'Each item is {"step", "id"?, "seq"?}.',
-        "schema": {"type": "boolean", "default": False},
-    },
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Names a single step: a repeat of it is a duplicate.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-    },
-]
-
-STEPS_DOCUMENT: dict[str, Any] = {
-    "parameters": _PARAMETERS,
-    "requestBody": {
-        "required": True,
-        "description": "One raw step as the agent emits it (an object, or a string for a piece of text log), or an "
-        "array of them; with ?envelope=true each in an envelope.",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "oneOf": [
-                        {"type": "object"},
-                        {"type": "string"},
-                        {"type": "array", "items": {"oneOf": [{"type": "object"}, {"type": "string"}]}},
-                    ]
-                },
-                "examples": {
-                    "step": {"value": {"role": "assistant", "content": "Let me look that up."}},
-                    "envelope": {
-                        "value": Envelope(step={"role": "user", "content": "Hello"}, id="a1").model_dump(
-                            exclude_none=True
-                        )
-                    },
-                },
-            }
-        },
-    },
-}
-
-
-LINES_DOCUMENT: dict[str, Any] = {
-    "parameters": _WAITING,
-    "requestBody": {
-        "required": True,
-        "description": "One step a line, each of any run: "
-        '{"run_id": text, "step": <raw step>, "id"?: text, "seq"?: integer}.',
-        "content": {
-            NDJSON_TYPES[0]: {
-                "schema": {"type": "string", "description": "Lines, each of them a `Line` as JSON."},
-                "examples": {
-                    "lines": {
-                        "value": "\n".join(
-                            Line(run_id=run_id, step={"role": "user", "content": "Hello"}).model_dump_json(
-                                exclude_none=True
-                            )
-                            for run_id in ("r-1", "r-2")
-                        )
-                    }
-                },
-            }
-        },
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +76,14 @@ class StepEndpoint:
         # The watches open before the append, or a quick score could be missed; the runs are those of the caller's
         # project, and known only once the body is read.
         began = time.perf_counter()
-        first, *stages, append = self._deps.pipeline.stages
-        await first(ingest)
-        for stage in stages:
-            await stage(ingest)
+        await self._deps.pipeline.prepare(ingest)
         refs = {run_id: RunRef(ingest.project, run_id) for run_id in usable_runs(ingest)}
         scores: dict[tuple[str, int], ScoreRecord | None] = {}
         async with AsyncExitStack() as stack:
             watches = {
                 run_id: await stack.enter_async_context(self._deps.board.watch(ref)) for run_id, ref in refs.items()
             }
-            await append(ingest)
+            await self._deps.pipeline.append(ingest)
             deadline = time.monotonic() + timeout_s
             complete = True
             for run_id, watch in watches.items():
@@ -322,65 +224,6 @@ def score_fields(record: ScoreRecord | None) -> dict[str, Any]:
     if record.parked:
         fields["parked"] = True
     return fields
-
-
-def check_media(headers: Mapping[bytes, bytes], allowed: Sequence[str]) -> Response | None:
-    """A problem where the body is of a kind, or in an encoding, that is not taken."""
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
-    if not kind.endswith(tuple(allowed)):
-        detail = f"send `Content-Type: {allowed[0]}`, not {kind or 'none'!r}"
-        return problem(415, "unsupported-media-type", f"The body must be {allowed[0]}", detail)
-    encoding = headers.get(b"content-encoding", b"identity").lower()
-    if encoding not in (b"identity", b"gzip"):
-        detail = f"Content-Encoding {encoding.decode('latin-1')!r} is not taken here: send gzip, or the body as it is"
-        return problem(415, "unsupported-encoding", "The body is in an encoding that is not taken", detail)
-    return None
-
-
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The body, unpacked. Raises BodyTooLarge as soon as it is, whatever its length was said to be; RawStepRefused for
-    gzip that is none."""
-    body = await _receive_body(headers, receive, limit)
-    return gunzip(body, limit) if headers.get(b"content-encoding", b"").lower() == b"gzip" else body
-
-
-async def _receive_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    said = headers.get(b"content-length", b"")
-    if said.isdigit() and int(said) > limit:
-        raise BodyTooLarge(limit)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise BodyTooLarge(limit)
-        return body
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(limit)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-        message = await receive()
-
-
-def gunzip(raw_body: bytes, limit: int) -> bytes:
-    """The body unpacked. Raises BodyTooLarge once it grows beyond the limit, RawStepRefused where it is no gzip."""
-    unpacker = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        body = unpacker.decompress(raw_body, limit + 1)
-        if len(body) > limit or unpacker.unconsumed_tail:
-            raise BodyTooLarge(limit)
-    except zlib.error as error:
-        raise RawStepRefused(f"the body is not gzip, though Content-Encoding says so: {error}") from None
-    if not unpacker.eof or unpacker.unused_data:
-        raise RawStepRefused("the body is not one whole gzip stream, though Content-Encoding says so")
-    return body
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

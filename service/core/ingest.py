@@ -81,15 +81,24 @@ class Authenticator:
 
 
 class IngestPipeline:
-    """Runs a request through the stages, in their order."""
+    """Runs a request through the stages, in their order; the last one appends."""
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         self.stages = tuple(stages)
 
     async def run(self, request: IngestRequest) -> None:
         """Append the request's steps and note what became of each. Raises what refuses the request as a whole."""
-        for stage in self.stages:
+        await self.prepare(request)
+        await self.append(request)
+
+    async def prepare(self, request: IngestRequest) -> None:
+        """Everything before the append: what the steps are, and whose, is known then."""
+        for stage in self.stages[:-1]:
             await stage(request)
+
+    async def append(self, request: IngestRequest) -> None:
+        """Append what was prepared."""
+        await self.stages[-1](request)
 
 
 def build_pipeline(
