@@ -42,7 +42,7 @@ demo: ## run the whole path on simulated help-desk agents (KEEP=1: stay up, serv
 test: $(TOOLS) ## run the whole test suite
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: $(TOOLS) ## run the long tests that the suite leaves out (about half an hour)
+soak: $(TOOLS) ## run the long tests that the suite leaves out (about an hour)
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
 
 bench: $(TOOLS) ## measure the live service on this machine: one line of JSON (needs wrk; ARGS="--only rate --seconds 5")
