@@ -145,7 +145,10 @@ async def _sweep(
             with contextlib.suppress(TransientError):
                 await partition_log.sweep(holding.lease, older_than_ms)
         if archive is not None:
-            await asyncio.to_thread(archive.sweep, older_than_ms)
+            try:
+                await asyncio.to_thread(archive.sweep, older_than_ms)
+            except OSError as error:
+                log.error("what the archive has beyond the retention cannot be deleted: %s", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_EVERY_S)
 

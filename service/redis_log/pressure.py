@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from service.errors import Overloaded, TransientError
 from service.redis_log.checks import read_memory
 from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import KeySpace
+
+log = logging.getLogger(__name__)
 
 SAMPLE_EVERY_S = 1.0
 # From this share of `maxmemory` on no step is taken any more: what is left is for scoring what is there.
@@ -48,8 +51,13 @@ class Pressure:
     async def run(self, stop: asyncio.Event) -> None:
         """Sample until `stop`."""
         while not stop.is_set():
-            with contextlib.suppress(TransientError):
+            try:
                 await self.sample()
+            except TransientError:
+                pass  # what needs Redis says so itself
+            except Exception:
+                # Whatever it was, samples must go on: without them a full Redis would not be seen.
+                log.exception("how hard the service is pressed could not be sampled")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), SAMPLE_EVERY_S)
 
