@@ -35,7 +35,7 @@ LEASE_MS = 800
 
 
 # One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
-ON_EVERY_KIND = ("test_step_log", "test_scoring_loop", "test_delivery")
+ON_EVERY_KIND = ("test_step_log",)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -83,6 +83,7 @@ def test_a_master_killed_and_started_again_costs_no_acknowledged_step(tiny: Tiny
         service.until_ready()
 
 
+@pytest.mark.soak
 def test_a_failover_keeps_every_step_that_replicas_were_waited_for(tiny: TinyBundle, tmp_path: Path) -> None:
     with (
         running_cluster(tmp_path / "redis", replicas=1, node_timeout_ms=NODE_TIMEOUT_MS) as cluster,
