@@ -36,6 +36,8 @@ LEASE_MS = 800
 
 # One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
 ON_EVERY_KIND = ("test_step_log",)
+# Routes over parts that have tests of their own on a cluster: unless asked for, not worth 75 s of the suite.
+ON_THE_EMBEDDED_ONE = ("test_api", "test_event_streams")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -45,9 +47,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         fit = getattr(metafunc.module, "KINDS", KINDS)
         asked = metafunc.config.getoption("redis")
         if not asked:
-            every = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_KIND
+            module = metafunc.module.__name__.rpartition(".")[2]
             slow = "embedded" in fit and metafunc.definition.get_closest_marker("slow")
-            asked = ("embedded",) if slow else KINDS if every else ("embedded", "cluster")
+            if slow or module in ON_THE_EMBEDDED_ONE:
+                asked = ("embedded",)
+            else:
+                asked = KINDS if module in ON_EVERY_KIND else ("embedded", "cluster")
         metafunc.parametrize("redis_kind", [kind for kind in fit if kind in asked], scope="session")
 
 
