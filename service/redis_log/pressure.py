@@ -53,8 +53,9 @@ class Pressure:
         while not stop.is_set():
             try:
                 await self.sample()
-            except TransientError:
-                pass  # what needs Redis says so itself
+            except TransientError as error:
+                # The sample before stays; whoever needs Redis for more than this says aloud that it is away.
+                log.debug("how hard the service is pressed is not known: %s", error)
             except Exception:
                 # Whatever it was, samples must go on: without them a full Redis would not be seen.
                 log.exception("how hard the service is pressed could not be sampled")

@@ -43,7 +43,8 @@ def for_many(script: Script) -> Script:
 def join(calls: Sequence[Call]) -> Call:
     """Calls of one script as a single call, whose answer is the list of theirs; one that fails has its error there.
 
-    For a server that has all slots: a call costs Redis some 80 µs however little it does.
+    For a server that has all slots. By the bench, before: a step cost Redis 75 µs in batches of 32 over 8 partitions,
+    and 34 in wide ones.
     """
     sizes = [size for call in calls for size in (len(call.keys), len(call.arguments))]
     return Call(
