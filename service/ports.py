@@ -141,6 +141,22 @@ class StepArchive(Protocol):
         ...
 
 
+class ProjectStore(Protocol):
+    """Where projects' settings are kept, as JSON."""
+
+    async def read_projects(self) -> dict[str, bytes]:
+        """Every project's settings."""
+        ...
+
+    async def swap_project(self, project: str, old: bytes, new: bytes) -> bool:
+        """Write new settings if the old ones (b"" for none) still stand; False if not, and nothing was written."""
+        ...
+
+    async def delete_project(self, project: str) -> bool:
+        """Forget a project's settings; False if there were none."""
+        ...
+
+
 class Parking(Protocol):
     """The place for steps that could not be scored: to look at, put back, or throw away."""
 

@@ -11,6 +11,7 @@ from service.api.problems import ProblemRow
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import Authenticator, IngestPipeline
 from service.core.live import LiveFeed, StreamGate
+from service.core.projects import ProjectBook
 from service.core.readiness import Check
 from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
@@ -33,6 +34,7 @@ class ApiDeps:
     max_body_bytes: int
     live: LiveFeed
     gate: StreamGate
+    book: ProjectBook
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

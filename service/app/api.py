@@ -26,6 +26,7 @@ from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import Authenticator, build_pipeline
 from service.core.live import LiveFeed, StreamGate
+from service.core.projects import ProjectBook
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
 from service.core.redaction import mask_secrets
@@ -39,6 +40,7 @@ from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
+from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
@@ -62,11 +64,13 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         allowed = None if deps.authenticator.required else LOOPBACK_HOSTS
         app = create_app(deps, version=version_of_service(), allowed_hosts=allowed)
         keep_what_is_loaded()
-        sampling = asyncio.create_task(pressure.run(stop))
+        await deps.book.refresh()
+        background = [asyncio.create_task(one.run(stop)) for one in (pressure, deps.book)]
         try:
             await serve_until(build_server(app, settings), stop, deps.gate.close)
         finally:
-            sampling.cancel()
+            for task in background:
+                task.cancel()
             await deps.live.close()
             await board.close()
     finally:
@@ -116,6 +120,7 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         max_body_bytes=settings.max_body_bytes,
         live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
         gate=StreamGate(settings.max_streams),
+        book=ProjectBook(RedisProjectStore(client)),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )

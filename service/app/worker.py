@@ -19,6 +19,7 @@ from service.alerts.metrics import DeliveryMetrics
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
+from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
 from service.errors import TransientError
 from service.ports import LiveMonitor, PartitionLog, StepArchive
@@ -26,6 +27,7 @@ from service.records import RunProgress
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.keys import KeySpace
 from service.redis_log.partitions import RedisPartitionLog
+from service.redis_log.projects import RedisProjectStore
 from service.redis_log.schema import find_monitor, register_monitor
 from service.settings import Settings
 from service.telemetry import WorkerMetrics
@@ -65,13 +67,20 @@ async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop
             await register_monitor(client, monitor.monitor_id, str(settings.bundle.absolute()))
             log.info("monitor %s from %s on %s", monitor.monitor_id, settings.bundle, monitor.device)
         keep_what_is_loaded()
-        await _work(settings, client, partitions, shelf, stop)
+        book = ProjectBook(RedisProjectStore(client))
+        await book.refresh()
+        await _work(settings, client, partitions, shelf, book, stop)
     finally:
         await client.aclose()
 
 
 async def _work(
-    settings: Settings, client: RedisClient, partitions: int, shelf: LoadedMonitors, stop: asyncio.Event
+    settings: Settings,
+    client: RedisClient,
+    partitions: int,
+    shelf: LoadedMonitors,
+    book: ProjectBook,
+    stop: asyncio.Event,
 ) -> None:
     metrics, delivery_metrics = WorkerMetrics(registry := CollectorRegistry()), DeliveryMetrics(registry)
     owner = settings.owner or f"{socket.gethostname()}-{os.getpid()}"
@@ -98,6 +107,7 @@ async def _work(
         keeping = group.create_task(leases.run(drained), name="leases")
         others = [
             group.create_task(delivery.run(stop), name="delivery"),
+            group.create_task(book.run(stop), name="projects"),
             group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
             group.create_task(_sweep(partition_log, leases, archive, settings.retention_days, stop), name="sweep"),
         ]

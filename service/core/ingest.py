@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from monitors.stepview import JsonValue
+from service.core.access import Principal
 from service.core.raw_steps import RawStep, StepLimits, check_count, parse_line, parse_steps
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError, Unauthenticated
 from service.ports import StepLog
@@ -19,13 +20,6 @@ from service.records import DEFAULT_PROJECT, Appended, NewStep, RunRef, StepGrou
 # Letters, digits and . _ ~ : @ # + = , - after a first letter or digit: fits an address, a log line and a Redis key
 # as it is.
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:@#+=,-]{0,199}")
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who sends, and for which project."""
-
-    project: str
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:schema` | hash | version of this key schema, partitions |
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
+| `forewarn:projects` | hash | project → its settings as JSON |
 
 An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
 
@@ -45,6 +46,7 @@ SCHEMA_VERSION = 2
 SCHEMA = "forewarn:schema"
 WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
+PROJECTS = "forewarn:projects"
 
 
 def partition_of(ref: RunRef, partitions: int) -> int:

@@ -359,6 +359,16 @@ return redis.call('HGETALL', KEYS[1])
 """,
 )
 
+SWAP_FIELD = Script(
+    "swap field",
+    """
+-- KEYS: a hash.  ARGV: field, the value that must be there ("" for none), new value.  Returns 1 if it was written.
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+""",
+)
+
 RENEW = Script(
     "renew",
     _EVEN_WHEN_FULL

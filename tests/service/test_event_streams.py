@@ -21,7 +21,8 @@ from service.api.application import create_app
 from service.app.api import build_deps
 from service.app.serving import build_server, serve_until
 from service.core import live
-from service.core.ingest import Authenticator, Principal
+from service.core.access import Principal
+from service.core.ingest import Authenticator
 from service.core.live import Onlooker, Reset, Update, Updates
 from service.errors import Unauthenticated
 from service.records import FeedEntry, RunCommit, RunDescription, RunRef, RunSummary, ScoreRecord
