@@ -14,6 +14,7 @@ from service.records import (
     AlertQuery,
     Appended,
     CommitSignal,
+    Ending,
     Entry,
     FeedPage,
     JsonObject,
@@ -138,6 +139,26 @@ class StepArchive(Protocol):
 
     def sweep(self, older_than_ms: int) -> int:
         """Delete what was received before this time, as far as it lies in parts of its own; how many parts."""
+        ...
+
+
+class EndingLog(Protocol):
+    """The way on for what is known of runs that are over."""
+
+    async def read_endings(self, partitions: Sequence[int], count: int) -> list[Ending]:
+        """The oldest endings of each partition, at most `count` of each."""
+        ...
+
+    async def drop_endings(self, read: Sequence[Ending]) -> None:
+        """Forget these, which were read, and all before them in their partitions."""
+        ...
+
+
+class EndingArchive(Protocol):
+    """Where endings are kept, beside the steps."""
+
+    def write_endings(self, endings: Sequence[Ending]) -> None:
+        """Keep these endings; durable when it returns. Blocks. One may come again after a crash. Raises OSError."""
         ...
 
 

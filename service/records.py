@@ -209,6 +209,32 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """All that is known of a run, as of its end, and again each time that more is said of it from then on. The one
+    with the greatest `entry_id` holds."""
+
+    partition: int
+    entry_id: str
+    """`<ms since 1970, by the clock of Redis>-<number>`: ascending within a partition, and so within a run."""
+    ref: RunRef
+    what: str
+    """Why it was written: end, outcome, expired, described, or released (a parked step was put back)."""
+    created_ms: int
+    steps: int
+    """Steps accepted so far."""
+    ended_ms: int | None = None
+    expired: bool = False
+    success: bool | None = None
+    intervened: bool | None = None
+    agent: str = ""
+    task: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    monitor_id: str = ""
+    moved: tuple[int, int] | None = None
+    """Of a released step: the position at which it was parked, and the one that it has now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to move a partition's cursor, until somebody else's acquisition raises the fence."""
 

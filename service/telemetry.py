@@ -103,6 +103,11 @@ class WorkerMetrics:
             "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
         )
         self.archived = Counter("forewarn_steps_archived", "Scored steps written to the archive.", registry=registry)
+        self.archived_endings = Counter(
+            "forewarn_endings_archived",
+            "Ends, expiries and outcomes of runs written to the archive.",
+            registry=registry,
+        )
         self.archive_failures = Counter(
             "forewarn_archive_failures", "Writes to the archive that failed and are tried again.", registry=registry
         )

@@ -25,6 +25,7 @@ from service.errors import TransientError
 from service.ports import LiveMonitor, PartitionLog, StepArchive
 from service.records import RunProgress
 from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.endings import RedisEndingLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.partitions import RedisPartitionLog
 from service.redis_log.projects import RedisProjectStore
@@ -32,6 +33,7 @@ from service.redis_log.schema import find_monitor, register_monitor
 from service.settings import Settings
 from service.telemetry import WorkerMetrics
 from service.worker.archiving import Archiver
+from service.worker.ending import EndingArchiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors, ReadMonitor
@@ -90,6 +92,7 @@ async def _work(
     partition_log = RedisPartitionLog(client, KeySpace(partitions), settings.lease_ms, archived=archive is not None)
     leases = LeaseKeeper(partition_log, owner, partitions, settings.lease_ms, lambda: (shelf.ids, shelf.device))
     archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
+    endings = EndingArchiver(RedisEndingLog(client, KeySpace(partitions)), archive, leases.held.keys, metrics)
     scoring = ScoringLoop(
         partition_log,
         leases,
@@ -108,6 +111,7 @@ async def _work(
         others = [
             group.create_task(delivery.run(stop), name="delivery"),
             group.create_task(book.run(stop), name="projects"),
+            group.create_task(endings.run(stop), name="endings"),
             group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
             group.create_task(_sweep(partition_log, leases, archive, settings.retention_days, stop), name="sweep"),
         ]

@@ -1,8 +1,10 @@
-"""The archive in files: `<folder>/<day>/<segment>.jsonl.zst`, one JSON line a step, zstd frames one after the other.
+"""The archive in files: `<folder>/<day>/<segment>.jsonl.zst`, one JSON line a step, zstd frames one after the other;
+`<folder>/<day>/runs/<segment>.jsonl.zst`, likewise a line each time that something is said of a run that is over.
 
 A segment belongs to one process and one day, and is only ever added to: each write is one frame, synced before it
 counts. A process that is killed leaves at most an unfinished frame at the end of its segment, whose steps the next
 owner of the partition writes again into a segment of its own; so a step may be there twice, and readers take the first.
+Of the lines of a run, the one with the greatest `entry` holds: milliseconds first, then a number.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ import zstandard
 
 from monitors.stepview import JsonValue
 from service.errors import SettingsError
-from service.records import Entry, RunRef
+from service.records import Ending, Entry, RunRef
 
 # 2 KB of real steps take 3.6 µs and become 0.11 of their size; level 1: 2.9 µs, 0.14; level 6: 11 µs, 0.10.
 LEVEL = 3
 SUFFIX = ".jsonl.zst"
+RUNS = "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,13 @@ class ArchivedStep:
 
 
 class FileArchive:
-    """StepArchive in a folder. Not for several threads at once."""
+    """StepArchive and EndingArchive in a folder. Each not for several threads at once; the one beside the other may."""
 
     def __init__(self, folder: Path, owner: str) -> None:
         """Raises SettingsError where the folder cannot be written to."""
         self._folder = folder
-        # Time and process make the name new, so that no segment of a killed process is ever added to.
-        self._segment = f"{_file_name(owner)}-{time.time_ns() // 1_000_000}-{os.getpid()}{SUFFIX}"
-        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
-        self._day = ""
-        self._file: io.BufferedWriter | None = None
+        self._steps = _Segments(folder, "", owner)
+        self._endings = _Segments(folder, RUNS, owner)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not os.access(folder, os.W_OK):
@@ -61,17 +61,11 @@ class FileArchive:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """See `ports.StepArchive.write`."""
-        frame = self._compressor.compress(b"".join([to_line(entry) for entry in entries]))
-        file = self._open()
-        try:
-            file.write(frame)
-            file.flush()
-            os.fdatasync(file.fileno())
-        except OSError:
-            # How much of the frame is there is unknown: the rest must not follow it.
-            self.close()
-            self._segment = f"{self._segment.removesuffix(SUFFIX)}+{SUFFIX}"
-            raise
+        self._steps.add(b"".join([to_line(entry) for entry in entries]))
+
+    def write_endings(self, endings: Sequence[Ending]) -> None:
+        """See `ports.EndingArchive.write_endings`."""
+        self._endings.add(b"".join([to_ending_line(ending) for ending in endings]))
 
     def sweep(self, older_than_ms: int) -> int:
         """See `ports.StepArchive.sweep`. A part is a day, by when its steps were written."""
@@ -88,6 +82,38 @@ class FileArchive:
         return gone
 
     def close(self) -> None:
+        """Close the segments."""
+        self._steps.close()
+        self._endings.close()
+
+
+class _Segments:
+    """What one process adds to the archive: a segment a day, in this folder of each day's folder."""
+
+    def __init__(self, folder: Path, inside: str, owner: str) -> None:
+        self._folder = folder
+        self._inside = inside
+        # Time and process make the name new, so that no segment of a killed process is ever added to.
+        self._segment = f"{_file_name(owner)}-{time.time_ns() // 1_000_000}-{os.getpid()}{SUFFIX}"
+        self._compressor = zstandard.ZstdCompressor(level=LEVEL)
+        self._day = ""
+        self._file: io.BufferedWriter | None = None
+
+    def add(self, lines: bytes) -> None:
+        """Add lines as one frame; durable when it returns. Raises OSError."""
+        frame = self._compressor.compress(lines)
+        file = self._open()
+        try:
+            file.write(frame)
+            file.flush()
+            os.fdatasync(file.fileno())
+        except OSError:
+            # How much of the frame is there is unknown: the rest must not follow it.
+            self.close()
+            self._segment = f"{self._segment.removesuffix(SUFFIX)}+{SUFFIX}"
+            raise
+
+    def close(self) -> None:
         """Close the segment."""
         if self._file is not None:
             self._file.close()
@@ -97,12 +123,12 @@ class FileArchive:
         day = datetime.now(UTC).date().isoformat()
         if self._file is None or day != self._day:
             self.close()
-            folder = self._folder / day
+            folder = self._folder / day / self._inside
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = (folder / self._segment).open("ab")
             self._day = day
             # The names too must outlive a power cut.
-            for one in (folder, self._folder):
+            for one in dict.fromkeys((folder, self._folder / day, self._folder)):
                 descriptor = os.open(one, os.O_RDONLY)
                 try:
                     os.fsync(descriptor)
@@ -122,6 +148,29 @@ def to_line(entry: Entry) -> bytes:
         }
     )
     return head[:-1] + b',"step":' + entry.data + b"}\n"
+
+
+def to_ending_line(ending: Ending) -> bytes:
+    """What is known of a run, as a line."""
+    values = {
+        "project": ending.ref.project,
+        "run_id": ending.ref.run_id,
+        "entry": ending.entry_id,
+        "what": ending.what,
+        "created_ms": ending.created_ms,
+        "steps": ending.steps,
+        "ended_ms": ending.ended_ms,
+        "expired": ending.expired,
+        "success": ending.success,
+        "intervened": ending.intervened,
+        "agent": ending.agent,
+        "task": ending.task,
+        "tags": ending.tags,
+        "monitor_id": ending.monitor_id,
+    }
+    if ending.moved is not None:
+        values["from"], values["to"] = ending.moved
+    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def read_archive(folder: Path) -> Iterator[ArchivedStep]:

@@ -119,7 +119,7 @@ class RedisStepLog:
         if description.tags is not None:
             fields += ("tags", orjson.dumps(description.tags))
         arguments: list[Argument] = [ref.name, now_ms(), monitor_id, self._live_runs, *fields]
-        touched = [keys.run(ref), keys.runs, keys.live]
+        touched = [keys.run(ref), keys.runs, keys.live, keys.closed]
         fresh = await run_script(self._client, Call(scripts.DESCRIBE, touched, arguments))
         if fresh < 0:
             raise Crowded(self._limits.max_live_runs)
@@ -136,7 +136,8 @@ class RedisStepLog:
 
     async def _close(self, ref: RunRef, fields: list[Argument]) -> None:
         keys = self._keys.of_run(ref)
-        touched = [keys.run(ref), keys.steps, keys.counts, keys.live, keys.early, keys.ids(ref), keys.run_early(ref)]
+        indexes = [keys.steps, keys.counts, keys.live, keys.early]
+        touched = [keys.run(ref), *indexes, keys.ids(ref), keys.run_early(ref), keys.closed]
         call = Call(scripts.CLOSE, touched, [ref.name, now_ms(), *fields])
         if not await run_script(self._client, call):
             raise NotFound(f"there is no run {ref.run_id}")

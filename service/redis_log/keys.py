@@ -21,6 +21,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert as JSON; ack:episode → its acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
+| `{pNN}:closed` | stream | what is known of runs that are over, until the archive has it: see `endings.py` |
 | `{pNN}:parked` | stream | entries that could not be scored: the fields of steps (i as hex), and why |
 | `{pNN}:feed` | stream | field f: frames for live displays: each run's newest score, and those with an alert |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
@@ -65,6 +66,7 @@ class PartitionKeys:
 
     __slots__ = (
         "alerts",
+        "closed",
         "counts",
         "cursor",
         "early",
@@ -93,6 +95,7 @@ class PartitionKeys:
         self.alerts = self.prefix + "alerts"
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"
+        self.closed = self.prefix + "closed"
         self.scored = self.prefix + "scored"
         self.feed = self.prefix + "feed"
         self.counts = self.prefix + "counts"

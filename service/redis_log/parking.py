@@ -46,7 +46,7 @@ class RedisParking:
     async def release(self, parked: ParkedStep) -> int:
         """See `ports.Parking.release`."""
         keys = self._keys[parked.partition]
-        names = [keys.parked, keys.steps, keys.run(parked.ref), keys.counts]
+        names = [keys.parked, keys.steps, keys.run(parked.ref), keys.counts, keys.closed]
         call = Call(scripts.UNPARK, names, [parked.entry_id, time.time_ns() // 1000])
         answer = await run_script(self._client, call, durable=True)
         if answer == -1:

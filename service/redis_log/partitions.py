@@ -145,7 +145,7 @@ class RedisPartitionLog:
             calls.append(Call(scripts.SETTLE_EARLY, own, [name, early_ms]))
         for name in idle:
             ref = RunRef.from_name(name.decode())
-            calls.append(Call(scripts.EXPIRE, [keys.run(ref), keys.live], [name, idle_ms]))
+            calls.append(Call(scripts.EXPIRE, [keys.run(ref), keys.live, keys.closed], [name, idle_ms]))
         return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
 
     async def suspect(self, lease: Lease, entry_id: str) -> bool:

@@ -119,6 +119,35 @@ local function settle(steps, ids, early, name, position, seq, all)
 end
 """
 
+# What the archive keeps of a run that is over, beside its steps.
+ENDING_FIELDS = (
+    "created_ms",
+    "ended_ms",
+    "expired",
+    "next",
+    "agent",
+    "task",
+    "tags",
+    "monitor",
+    "success",
+    "intervened",
+)
+
+# Says to the archive how a run stands: in the very script that changes it, so that no word of it gets lost.
+_TELL = f"""
+local function tell(closed, run, name, what, ...)
+  local fields = {{'{"', '".join(ENDING_FIELDS)}'}}
+  local row = {{'r', name, 'w', what, ...}}
+  for i, value in ipairs(redis.call('HMGET', run, unpack(fields))) do
+    if value then
+      row[#row + 1] = fields[i]
+      row[#row + 1] = value
+    end
+  end
+  redis.call('XADD', closed, '*', unpack(row))
+end
+"""
+
 APPEND = Script(
     "append",
     _STREAM
@@ -244,8 +273,9 @@ return answers
 
 DESCRIBE = Script(
     "describe",
-    """
--- KEYS: run, runs, live.  ARGV: run name, now (ms), monitor, live runs, then field and value pairs.
+    _TELL
+    + """
+-- KEYS: run, runs, live, closed.  ARGV: run name, now (ms), monitor, live runs, then field and value pairs.
 -- Returns 1 if the run is new, -1 where there are as many as there may be.
 local fresh = redis.call('EXISTS', KEYS[1]) == 0 and 1 or 0
 if fresh == 1 and redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return -1 end
@@ -256,6 +286,8 @@ if fresh == 1 then
   redis.call('ZADD', KEYS[2], ARGV[2], ARGV[1])
 end
 for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+local over = redis.call('HMGET', KEYS[1], 'ended_ms', 'expired')
+if over[1] or over[2] then tell(KEYS[4], KEYS[1], ARGV[1], 'described') end
 return fresh
 """,
 )
@@ -278,8 +310,9 @@ end
 CLOSE = Script(
     "close",
     _RELEASE
+    + _TELL
     + """
--- KEYS: run, steps, counts, live, early, ids, run's early.
+-- KEYS: run, steps, counts, live, early, ids, run's early, closed.
 -- ARGV: run name, now (ms), then field and value pairs (an empty value deletes the field).
 -- Ends the run if it has not ended yet; its early steps wait no longer. Returns 0 when there is no such run.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -292,6 +325,7 @@ for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
   else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
+tell(KEYS[8], KEYS[1], ARGV[1], ARGV[3] and 'outcome' or 'end')
 return 1
 """,
 )
@@ -311,8 +345,9 @@ return 1
 
 EXPIRE = Script(
     "expire",
-    """
--- KEYS: run, live.  ARGV: run name, idle since before (ms).
+    _TELL
+    + """
+-- KEYS: run, live, closed.  ARGV: run name, idle since before (ms).
 -- Takes a run without a step for so long off the live ones, and returns 1; a later step brings it back.
 local updated = redis.call('HGET', KEYS[1], 'updated_ms')
 if updated and tonumber(updated) >= tonumber(ARGV[2]) then
@@ -320,7 +355,10 @@ if updated and tonumber(updated) >= tonumber(ARGV[2]) then
   return 0
 end
 redis.call('ZREM', KEYS[2], ARGV[1])
-if updated then redis.call('HSET', KEYS[1], 'expired', 1) end
+if updated then
+  redis.call('HSET', KEYS[1], 'expired', 1)
+  tell(KEYS[3], KEYS[1], ARGV[1], 'expired')
+end
 return 1
 """,
 )
@@ -515,8 +553,9 @@ return rows
 
 UNPARK = Script(
     "unpark",
-    """
--- KEYS: parked, steps, run, counts.  ARGV: entry id, now (us).
+    _TELL
+    + """
+-- KEYS: parked, steps, run, counts, closed.  ARGV: entry id, now (us).
 -- Puts a parked entry back at its run's next position, even where the run has ended: it was accepted before.
 -- It counts as received now: it waits for a score from now on. Its id in the stream is what the append script wrote.
 -- Returns its position, -1 where it is not parked (any more), -2 where the run was deleted meanwhile.
@@ -531,6 +570,8 @@ redis.call('XADD', KEYS[2], '*', 'r', entry.r, 'p', next, 't', ARGV[2], 'i', id,
 redis.call('HSET', KEYS[3], 'next', next + 1, 'updated_ms', math.floor(tonumber(ARGV[2]) / 1000))
 redis.call('HINCRBY', KEYS[4], 'appended', 1)
 redis.call('XDEL', KEYS[1], ARGV[1])
+-- The archive has it at both positions, and is told that they are one step.
+tell(KEYS[5], KEYS[3], entry.r, 'released', 'from', entry.p, 'to', next)
 return tonumber(next)
 """,
 )
