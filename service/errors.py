@@ -17,7 +17,8 @@ ServiceError
 │   ├── StepLate              a step whose `seq` lies behind what its run has taken already
 │   ├── IdReused              a client id that names another step already
 │   ├── NotFound              no such run, monitor …
-│   └── Unauthenticated       the API key is missing or wrong
+│   ├── Unauthenticated       the API key is missing or wrong
+│   └── Forbidden             the API key is good, but not for this
 └── FatalError                the process cannot do its work; the message says what to do
     ├── SettingsError         a setting that is unknown or makes no sense
     ├── SchemaMismatch        Redis holds another partition count or another key schema
@@ -26,6 +27,8 @@ ServiceError
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from monitors.errors import ForewarnError
 
@@ -144,6 +147,14 @@ class NotFound(PoisonError):
 
 class Unauthenticated(PoisonError):
     """The API key is missing or wrong."""
+
+
+class Forbidden(PoisonError):
+    """The key's scopes do not hold the one that is needed, `scope`."""
+
+    def __init__(self, scope: str, held: Collection[str]) -> None:
+        super().__init__(f"this needs a key with the scope `{scope}`; this one has {', '.join(sorted(held)) or 'none'}")
+        self.scope = scope
 
 
 class FatalError(ServiceError):

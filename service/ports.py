@@ -13,6 +13,7 @@ from service.records import (
     Acknowledgement,
     AlertQuery,
     Appended,
+    AuditEntry,
     CommitSignal,
     Ending,
     Entry,
@@ -268,6 +269,19 @@ class ScoreBoard(Protocol):
 
     def commits(self) -> AbstractAsyncContextManager[CommitSignal]:
         """Hear which partitions commit. May miss one: look now and then."""
+        ...
+
+
+class AuditStore(Protocol):
+    """What admins did, by project: appended to, read, never changed. Bounded, so the oldest leave in the end."""
+
+    async def append_entry(self, project: str, entry: AuditEntry) -> None:
+        """Write an entry down, durably. Raises TransientError."""
+        ...
+
+    async def read_entries(self, project: str, limit: int, before: str = "") -> list[AuditEntry]:
+        """A project's entries, newest first; with `before`, an entry's id, only those older than it. Raises
+        TransientError."""
         ...
 
 

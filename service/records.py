@@ -440,6 +440,23 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that an admin did."""
+
+    at_ms: int
+    key_id: str
+    """Who: the key's public name, or "operator", or "command" for a command beside the service, "" for anybody where
+    no key is needed."""
+    origin: str
+    """The address that asked, or the user who ran the command."""
+    act: str
+    target: str
+    detail: dict[str, Any]
+    entry_id: str = ""
+    """Its place in the log; "" until it is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunDescription:
     """What a caller says of a run at its start; None leaves what was said before."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from service.api.audit_routes import build_audit_router
 from service.api.deps import ApiDeps, HealthDeps
 from service.api.event_routes import build_event_router
 from service.api.front import Front
@@ -48,6 +49,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
+        build_audit_router(deps),
         *deps.routers,
         build_health_router(deps),
     ):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 
 from service.api.problems import ProblemRow
+from service.core.access import Principal
+from service.core.audit import AuditLog
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import Authenticator, IngestPipeline
 from service.core.live import LiveFeed, StreamGate
@@ -35,6 +37,7 @@ class ApiDeps:
     live: LiveFeed
     gate: StreamGate
     book: ProjectBook
+    audit: AuditLog
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""
@@ -48,7 +51,13 @@ class HealthDeps:
     checks: Callable[[], Awaitable[Sequence[Check]]]
 
 
+def principal_of(request: Request) -> Principal:
+    """Who asks, as the guard found, with the address that asks."""
+    principal: Principal = request.state.principal
+    return replace(principal, origin=request.client.host if request.client else "")
+
+
 def project_of(request: Request) -> str:
-    """The caller's project, as the key guard noted it."""
-    project: str = request.state.project
-    return project
+    """The caller's project: what its key says, whatever the request says."""
+    principal: Principal = request.state.principal
+    return principal.project

@@ -1,5 +1,5 @@
-"""What stands before every route: which hosts are answered, who may ask, headers that make browsers careful, and the
-short way for steps. One layer of plain ASGI, since every layer is paid for by every step."""
+"""What stands before every route: which hosts are answered, who may ask what, headers that make browsers careful, and
+the short way for steps. One layer of plain ASGI, since every layer is paid for by every step."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem, to_problem
+from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
 from service.core.ingest import Authenticator
-from service.errors import Unauthenticated
+from service.errors import Forbidden, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ class Front:
 
     `allowed_hosts`: without an API key only requests addressed to this machine by name are answered, since a page in a
     browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
-    None answers all. With a key, everything under /v1 needs it. `steps` is None where none are taken.
+    None answers all. With a key, every route needs one with the scope that `scopes.TABLE` says. `steps` is None where
+    none are taken.
     """
 
     def __init__(
@@ -55,17 +57,18 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._misdirected(scope) if self._allowed is not None else None
         path: str = scope["path"]
-        if refusal is None and path.startswith("/v1"):
-            refusal = self._unauthenticated(scope)
-        if refusal is not None:
-            await refusal(scope, receive, with_headers(send))
-        elif (
+        for_steps = (
             self._steps is not None
             and scope["method"] == "POST"
             and (path == _LINES or (path.startswith(_RUNS) and path.endswith(_STEPS) and path.count("/") == 4))
-        ):
+        )
+        refusal = self._misdirected(scope) if self._allowed is not None else None
+        if refusal is None:
+            refusal = self._refusal(scope, "ingest" if for_steps else needed_scope(scope["method"], path))
+        if refusal is not None:
+            await refusal(scope, receive, with_headers(send))
+        elif self._steps is not None and for_steps:
             await _take_steps(self._steps, scope, receive, send, path)
         else:
             await self._app(scope, receive, with_headers(send))
@@ -80,12 +83,17 @@ class Front:
         detail = f"without an API key only requests to {allowed} are answered, not to {name!r}"
         return problem(421, "misdirected", "Not this host", detail)
 
-    def _unauthenticated(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope, need: Need) -> Response | None:
+        """Notes the principal with the request, or gives the answer to one that may not ask this."""
+        if need is OPEN:
+            return None
         try:
             principal = self._authenticator.authenticate(_header(scope, b"authorization") or None)
-        except Unauthenticated as error:
+            if need not in principal.scopes:
+                raise Forbidden(need, principal.scopes)
+        except (Unauthenticated, Forbidden) as error:
             return to_problem(error)
-        scope.setdefault("state", {})["project"] = principal.project
+        scope.setdefault("state", {})["principal"] = principal
         return None
 
 

@@ -25,6 +25,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ProblemRow = tuple[type[errors.ServiceError], int, str, str]
 TABLE: tuple[ProblemRow, ...] = (
     (errors.Unauthenticated, 401, "unauthenticated", "The API key is missing or wrong"),
+    (errors.Forbidden, 403, "forbidden", "The API key is not for this"),
     (errors.BodyTooLarge, 413, "body-too-large", "The body is too large"),
     (errors.RawStepRefused, 400, "step-refused", "A step cannot be taken"),
     (errors.NameRefused, 400, "name-refused", "A name in the address is not allowed"),
@@ -89,6 +90,8 @@ def to_problem(
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="forewarn"'
+    if isinstance(error, errors.Forbidden):
+        headers["WWW-Authenticate"] = f'Bearer realm="forewarn", error="insufficient_scope", scope="{error.scope}"'
     detail = str(error) if status != 500 else "the service's log says more"
     return problem(status, name, title, detail, faults=_faults(error), rejected=rejected, headers=headers)
 

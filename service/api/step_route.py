@@ -53,7 +53,7 @@ class StepEndpoint:
             ingest = IngestRequest(
                 body,
                 run_id,
-                _text(headers, b"authorization"),
+                scope["state"]["principal"],
                 parameters.envelope,
                 _text(headers, b"idempotency-key"),
             )

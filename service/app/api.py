@@ -23,6 +23,7 @@ from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, settle_when_up
+from service.core.audit import AuditLog
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import Authenticator, build_pipeline
 from service.core.live import LiveFeed, StreamGate
@@ -32,6 +33,7 @@ from service.core.readiness import Check, check_backlog, check_monitor, check_ow
 from service.core.redaction import mask_secrets
 from service.errors import RedisUnfit, TransientError
 from service.redis_log.acknowledging import RedisAcknowledger
+from service.redis_log.audit import RedisAuditStore
 from service.redis_log.board import RedisScoreBoard
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
@@ -77,9 +79,11 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         await client.aclose()
 
 
-def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tuple[ApiDeps, RedisScoreBoard, Pressure]:
+def build_deps(
+    settings: Settings, client: RedisClient, partitions: int, authenticator: Authenticator | None = None
+) -> tuple[ApiDeps, RedisScoreBoard, Pressure]:
     """The API's surroundings over one Redis client; the board, which must be closed in the end; and the pressure, to
-    be sampled meanwhile."""
+    be sampled meanwhile. `authenticator`: the one to use, where not that of the settings."""
     keys = KeySpace(partitions)
     registry = CollectorRegistry()
     reader = RedisRunReader(client, keys)
@@ -90,7 +94,8 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
     catalogue = MonitorCatalogue()
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
-    authenticator = Authenticator(None if settings.api_key is None else settings.api_key.get_secret_value())
+    if authenticator is None:
+        authenticator = Authenticator(None if settings.api_key is None else settings.api_key.get_secret_value())
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
     redactor = mask_secrets if settings.redact == "secrets" else None
     guard = TargetGuard(settings.allowed_targets)
@@ -108,7 +113,7 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
 
     deps = ApiDeps(
         authenticator=authenticator,
-        pipeline=build_pipeline(authenticator, limits, redactor, step_log, lambda: catalogue.active_id),
+        pipeline=build_pipeline(limits, redactor, step_log, lambda: catalogue.active_id),
         log=step_log,
         reader=reader,
         board=board,
@@ -121,6 +126,7 @@ def build_deps(settings: Settings, client: RedisClient, partitions: int) -> tupl
         live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
         gate=StreamGate(settings.max_streams),
         book=ProjectBook(RedisProjectStore(client)),
+        audit=AuditLog(RedisAuditStore(client)),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )

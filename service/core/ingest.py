@@ -1,5 +1,5 @@
 """The one way in for steps: authenticate → limit → redact → append. Every transport hands its requests to this list
-of stages."""
+of stages; who sends them was settled before the body was read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class IngestRequest:
     body: bytes
     run_id: str | None
     """The run of all steps; None where the body is NDJSON and each line names its run."""
-    authorization: str | None = None
+    principal: Principal
+    """Who sends it: found and let through before the body was read."""
     envelope: bool = False
     idempotency_key: str | None = None
-    principal: Principal | None = None
     steps: list[RawStep | ServiceError] = field(default_factory=list)
     """Each step of the body, or why it is refused."""
     run_ids: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class IngestRequest:
     @property
     def project(self) -> str:
         """The project of the sender."""
-        return self.principal.project if self.principal else DEFAULT_PROJECT
+        return self.principal.project
 
 
 Stage = Callable[[IngestRequest], Awaitable[None]]
@@ -71,6 +71,7 @@ class Authenticator:
                 raise Unauthenticated(
                     "this needs the API key: send the header `Authorization: Bearer <FOREWARN_API_KEY>`"
                 )
+            return Principal(DEFAULT_PROJECT, key_id="operator")
         return Principal(DEFAULT_PROJECT)
 
 
@@ -96,16 +97,12 @@ class IngestPipeline:
 
 
 def build_pipeline(
-    authenticator: Authenticator,
     limits: StepLimits,
     redactor: Redactor | None,
     log: StepLog,
     monitor_id: Callable[[], str],
 ) -> IngestPipeline:
     """The pipeline of this service. `monitor_id` gives the monitor that new runs begin with, "" for none."""
-
-    async def authenticate(request: IngestRequest) -> None:
-        request.principal = authenticator.authenticate(request.authorization)
 
     async def limit(request: IngestRequest) -> None:
         if len(request.body) > limits.body_bytes:
@@ -144,7 +141,7 @@ def build_pipeline(
         ]
 
     mask = redactor or (lambda step: step)
-    return IngestPipeline([authenticate, limit, *([redact] if redactor else []), append])
+    return IngestPipeline([limit, *([redact] if redactor else []), append])
 
 
 def read_lines(request: IngestRequest, limits: StepLimits) -> None:

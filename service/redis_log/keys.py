@@ -30,6 +30,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
 | `forewarn:projects` | hash | project → its settings as JSON |
+| `forewarn:audit:<project>` | stream | what admins did, at most some 10,000 entries: see `audit.py` |
 
 An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
 
@@ -48,6 +49,7 @@ SCHEMA = "forewarn:schema"
 WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
 PROJECTS = "forewarn:projects"
+AUDIT = "forewarn:audit:"
 
 
 def partition_of(ref: RunRef, partitions: int) -> int:

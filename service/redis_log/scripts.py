@@ -407,6 +407,14 @@ return 1
 """,
 )
 
+NOTE = Script(
+    "note",
+    """
+-- KEYS: a stream.  ARGV: entries to keep, about; fields and values of a new entry.  Returns its id.
+return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
+""",
+)
+
 RENEW = Script(
     "renew",
     _EVEN_WHEN_FULL

@@ -1,0 +1,67 @@
+"""The route that shows what admins did."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from service.api.deps import ApiDeps, project_of
+from service.api.step_route import to_answer
+from service.errors import NameRefused
+from service.records import AuditEntry
+
+_PLACE = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
+_LIMIT = Query(50, ge=1, le=500)
+_AFTER = Query(None, max_length=100, description="`next` of the page before.")
+
+
+class AuditEntryView(BaseModel):
+    """An act."""
+
+    id: str
+    at_ms: int
+    key_id: str = Field(description="Who: a key's public name, `operator`, `command`; empty where no key was needed.")
+    origin: str = Field(description="The address that asked; the proxy's where there is one.")
+    act: str
+    target: str
+    detail: dict[str, Any]
+
+
+class AuditPage(BaseModel):
+    """Acts in the project, newest first."""
+
+    entries: list[AuditEntryView]
+    next: str | None
+
+
+def build_audit_router(deps: ApiDeps) -> APIRouter:
+    """The route over the project's audit log."""
+    router = APIRouter(tags=["audit"])
+
+    async def list_entries(request: Request, limit: int = _LIMIT, after: str | None = _AFTER) -> Response:
+        """What was done with the rights of an admin, newest first. The newest 10,000 acts are kept."""
+        if after is not None and not _PLACE.fullmatch(after):
+            raise NameRefused("after", "this is no place in a listing: give `next` of the page before")
+        found = await deps.audit.read(project_of(request), limit, after or "")
+        following = found[-1].entry_id if len(found) == limit else None
+        return to_answer({"entries": [_to_view(one) for one in found], "next": following})
+
+    answers: dict[int | str, dict[str, Any]] = {200: {"model": AuditPage}}
+    router.add_api_route("/v1/audit", list_entries, methods=["GET"], responses=answers, response_model=None)
+    return router
+
+
+def _to_view(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "id": entry.entry_id,
+        "at_ms": entry.at_ms,
+        "key_id": entry.key_id,
+        "origin": entry.origin,
+        "act": entry.act,
+        "target": entry.target,
+        "detail": entry.detail,
+    }

@@ -1,0 +1,82 @@
+"""Which scope each route needs: the one table. What is not in it needs `admin`, so a route that nobody thought of is
+shut, not open.
+
+Paths are written as in the application's routes; `{name}` stands for one segment of the address. OPEN routes need no
+key: they tell nothing of a run, and set nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from functools import cache
+from typing import NamedTuple
+
+from starlette.routing import compile_path
+
+from service.core.access import Scope
+
+OPEN = None
+Need = Scope | None
+
+TABLE: tuple[tuple[str, str, Need], ...] = (
+    # operators
+    ("GET", "/livez", OPEN),
+    ("GET", "/readyz", OPEN),
+    ("GET", "/metrics", OPEN),
+    ("GET", "/openapi.json", OPEN),
+    # runs
+    ("POST", "/v1/steps", "ingest"),
+    ("POST", "/v1/runs/{run_id}/steps", "ingest"),
+    ("PUT", "/v1/runs/{run_id}", "ingest"),
+    ("POST", "/v1/runs/{run_id}/end", "ingest"),
+    ("POST", "/v1/runs/{run_id}/outcome", "ingest"),
+    ("GET", "/v1/runs", "read"),
+    ("GET", "/v1/runs/{run_id}", "read"),
+    ("GET", "/v1/runs/{run_id}/events", "read"),
+    ("GET", "/v1/events", "read"),
+    # alerts
+    ("GET", "/v1/alerts", "read"),
+    ("GET", "/v1/alerts/{alert_id}", "read"),
+    ("POST", "/v1/alerts/{alert_id}/acknowledge", "read"),
+    # monitors
+    ("GET", "/v1/monitors", "read"),
+    ("GET", "/v1/monitors/{monitor_id}", "read"),
+    ("POST", "/v1/monitors/{monitor_id}/preview", "read"),
+    # webhooks
+    ("POST", "/v1/webhooks", "admin"),
+    ("GET", "/v1/webhooks", "admin"),
+    ("DELETE", "/v1/webhooks/{webhook_id}", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/test", "admin"),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/redeliver", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", "admin"),
+    # the record of what admins did
+    ("GET", "/v1/audit", "admin"),
+)
+EVERYTHING_ELSE: Scope = "admin"
+
+
+def needed_scope(method: str, path: str) -> Need:
+    """What a request needs; OPEN where no key. The path as the router sees it, decoded."""
+    if method == "HEAD":
+        method = "GET"
+    found = [row for row in _rows().get((method, path.count("/")), ()) if row.pattern.match(path)]
+    # The pattern with the fewest variables says most about the path: `/v1/x/active` goes before `/v1/x/{id}`.
+    return min(found, key=lambda row: row.variables).need if found else EVERYTHING_ELSE
+
+
+class _Row(NamedTuple):
+    pattern: re.Pattern[str]
+    variables: int
+    need: Need
+
+
+@cache
+def _rows() -> dict[tuple[str, int], list[_Row]]:
+    """The table by method and number of segments, each path compiled as the router compiles it."""
+    rows: dict[tuple[str, int], list[_Row]] = defaultdict(list)
+    for method, path, need in TABLE:
+        pattern, _, variables = compile_path(path)
+        rows[method, path.count("/")].append(_Row(pattern, len(variables), need))
+    return rows
