@@ -54,6 +54,8 @@ class Verdict:
     """The number of the case that read the raw step; None for an unknown one, and for the start of a run."""
     truncated: bool = False
     """Whether a limit of the adapter cut something off."""
+    new_tool: bool = False
+    """Whether it calls a tool that the calibration runs never called; False where the bundle does not say which."""
 
 
 class Monitor:

@@ -60,8 +60,12 @@ class StepLog(Protocol):
         """Close a run for steps. Raises NotFound."""
         ...
 
-    async def set_outcome(self, ref: RunRef, *, success: bool, intervened: bool | None) -> None:
-        """Write or correct a run's outcome, and close it. Raises NotFound."""
+    async def set_outcome(self, ref: RunRef, *, success: bool, intervened: bool | None) -> bool:
+        """Write or correct a run's outcome, and close it; True unless it was said just so before. Raises NotFound."""
+        ...
+
+    async def delete_outcome(self, ref: RunRef) -> bool:
+        """Take a run's outcome back: the run stays closed, without one. False if there was none. Raises NotFound."""
         ...
 
 

@@ -76,11 +76,19 @@ class ScoreRecord(NamedTuple):
     known: bool = True
     parked: bool = False
     """The step could not be scored and lies in the parking stream; the numbers are those before it."""
+    hidden_alert: bool = False
+    """The step opened an alert episode that is told to nobody: its run is a control run."""
+    new_tool: bool = False
+    """The step calls a tool that the bundle's calibration runs never called."""
+    filled: int = 0
+    """COUNTED and a bit for each field of the StepView that is filled (`coverage.filled_bits`); 0 where the step is
+    none that an agent emitted, or was scored before this was kept."""
 
     def to_bytes(self) -> bytes:
         """The record as it is stored. A stored record is never all zeros, which is what a step not yet scored looks
         like."""
         flags = 1 | self.warning << 1 | self.alert << 2 | self.known << 3 | self.parked << 4
+        flags |= self.hidden_alert << 5 | self.new_tool << 6
         return SCORE_LAYOUT.pack(
             self.risk,
             self.failure_probability,
@@ -89,21 +97,37 @@ class ScoreRecord(NamedTuple):
             self.turn,
             min(self.symbol, 0xFFFF),
             flags,
-            0,
+            self.filled,
         )
 
     @staticmethod
     def from_bytes(raw_record: bytes) -> ScoreRecord | None:
         """The record in these 32 bytes, or None where the step is not scored yet."""
-        risk, failure, score, received_ms, turn, symbol, flags, _ = SCORE_LAYOUT.unpack(raw_record)
+        risk, failure, score, received_ms, turn, symbol, flags, filled = SCORE_LAYOUT.unpack(raw_record)
         if not flags & 1:
             return None
         warning, alert, known, parked = (bool(flags & bit) for bit in (2, 4, 8, 16))
-        return ScoreRecord(turn, risk, failure, score, symbol, received_ms, warning, alert, known, parked)
+        return ScoreRecord(
+            turn,
+            risk,
+            failure,
+            score,
+            symbol,
+            received_ms,
+            warning,
+            alert,
+            known,
+            parked,
+            bool(flags & 32),
+            bool(flags & 64),
+            filled,
+        )
 
 
 SCORE_LAYOUT = struct.Struct("<ffdQIHBB")
 SCORE_BYTES = SCORE_LAYOUT.size
+COUNTED = 0x80
+"""In `ScoreRecord.filled`: what the step's adapter made of it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +148,15 @@ class RunSummary:
     unknown: int = 0
     parked: int = 0
     scored_ms: int = 0
+    hidden_alerts: int = 0
+    """Alert episodes that were told to nobody. A control run has these instead of `alerts`."""
+    control: bool = False
+    """A control run: nothing is told of its alerts. Settled with its first score, for good."""
+    rule: int = 0
+    """The number of the decision rule that the run has (`monitors.groups`)."""
 
     def to_bytes(self) -> bytes:
-        """The summary as stored, with its format version. `steps` is what scripts read of it: bytes 1 to 4."""
+        """The summary as stored, with its format version. Scripts read `steps`, `alerts` and the last three of it."""
         return SUMMARY_LAYOUT.pack(
             SUMMARY_VERSION,
             self.steps,
@@ -142,6 +172,9 @@ class RunSummary:
             self.max_risk,
             self.max_failure_probability,
             math.nan if self.max_score is None else self.max_score,
+            self.hidden_alerts,
+            self.control,
+            self.rule,
         )
 
     @staticmethod
@@ -149,8 +182,11 @@ class RunSummary:
         """The summary as it was stored; that of a run without scores for None."""
         if not raw_summary:
             return RunSummary()
+        if raw_summary[0] < SUMMARY_VERSION:
+            # Version 2 ended before control runs.
+            raw_summary += bytes(SUMMARY_LAYOUT.size - len(raw_summary))
         _, steps, turn, alerts, unknown, parked, warning, scored_ms, *scores = SUMMARY_LAYOUT.unpack(raw_summary)
-        risk, failure, score, max_risk, max_failure, max_score = scores
+        risk, failure, score, max_risk, max_failure, max_score, hidden_alerts, control, rule = scores
         return RunSummary(
             steps=steps,
             turn=turn,
@@ -165,11 +201,14 @@ class RunSummary:
             unknown=unknown,
             parked=parked,
             scored_ms=scored_ms,
+            hidden_alerts=hidden_alerts,
+            control=bool(control),
+            rule=rule,
         )
 
 
-SUMMARY_VERSION = 2
-SUMMARY_LAYOUT = struct.Struct("<BIIIIIBQdddddd")
+SUMMARY_VERSION = 3
+SUMMARY_LAYOUT = struct.Struct("<BIIIIIBQddddddIBH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +223,8 @@ class RunRecord:
     ended_ms: int | None = None
     success: bool | None = None
     intervened: bool | None = None
+    outcome_ms: int | None = None
+    """When the outcome that holds was said: the last one that changed anything."""
     expired: bool = False
     """No step has come for so long that the run counts as over; another one brings it back."""
     agent: str = ""
@@ -270,6 +311,8 @@ class AlertNote:
     created_ms: int
     body: bytes
     severity: str
+    hidden: bool = False
+    """The run is a control run: the alert stays with it, and is told to nobody."""
 
 
 @dataclass(frozen=True, slots=True)

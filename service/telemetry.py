@@ -99,6 +99,12 @@ class WorkerMetrics:
             registry=registry,
         )
         self.alerts = Counter("forewarn_alerts", "Alert episodes opened.", ["monitor", "severity"], registry=registry)
+        self.hidden_alerts = Counter(
+            "forewarn_alerts_hidden",
+            "Alert episodes of control runs: recorded, neither delivered nor shown.",
+            ["monitor"],
+            registry=registry,
+        )
         self.parked = Counter(
             "forewarn_steps_parked", "Steps that could not be scored and were set aside.", registry=registry
         )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -85,9 +86,12 @@ class ServiceConnection:
             )
         return first.get("risk") is not None
 
-    async def post_outcome(self, run_id: str, *, success: bool) -> None:
-        """Says how a run ended."""
-        await self._ask("POST", f"/v1/runs/{run_id}/outcome", {"success": success}, what=f"the outcome of run {run_id}")
+    async def post_outcome(self, run_id: str, *, success: bool, intervened: bool | None = None) -> bool:
+        """Says how a run ended; False if the service knew it just so."""
+        path = f"/v1/runs/{quote(run_id, safe='')}/outcome"
+        body = {"success": success} if intervened is None else {"success": success, "intervened": intervened}
+        answer = await self._ask("POST", path, body, what=f"the outcome of run {run_id}")
+        return bool(orjson.loads(answer.body).get("changed", True))
 
     async def read_run(self, run_id: str) -> RecordedRun:
         """What the service knows of a run."""

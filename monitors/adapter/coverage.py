@@ -18,6 +18,19 @@ FILLED_COUNTER = "forewarn_adapter_fields_filled"
 TRUNCATED_COUNTER = "forewarn_adapter_steps_truncated"
 
 
+def filled_bits(view: StepView) -> int:
+    """Return which fields a view fills, as `Coverage` counts them: bit n for field n of FIELDS."""
+    return (
+        (view.observation != "")
+        | (view.action != "") << 1
+        | (view.tool != "") << 2
+        | (view.args is not None and is_present(view.args)) << 3
+        | (view.result is not None and is_present(view.result)) << 4
+        | (view.status != "") << 5
+        | bool(view.metadata) << 6
+    )
+
+
 class Coverage:
     """Counters over raw steps. The start of a run, which no agent emits, is not counted."""
 

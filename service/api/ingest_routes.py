@@ -10,7 +10,8 @@ from starlette.responses import Response
 from service.api.deps import ApiDeps, project_of
 from service.api.step_document import LINES_DOCUMENT, STEPS_DOCUMENT
 from service.api.step_route import StepEndpoint, to_answer
-from service.api.views import Outcome, RunId, RunStart, RunStarted, StepsAnswer
+from service.api.views import Outcome, OutcomeSaid, RunId, RunStart, RunStarted, StepsAnswer
+from service.core import outcomes as core_outcomes
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.errors import NoMonitor
 from service.records import RunDescription, RunRef
@@ -38,11 +39,18 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         return to_answer({"run_id": run_id, "ended": True})
 
     async def set_outcome(run_id: RunId, request: Request, outcome: Outcome) -> Response:
-        """Say how a run went, and close it for steps. May be corrected."""
-        check_run_id(run_id)
+        """Say how a run went, and close it for steps. May come late, and be corrected: the last word holds. Saying the
+        same again changes nothing.
+        """
         ref = RunRef(project_of(request), run_id)
-        await deps.log.set_outcome(ref, success=outcome.success, intervened=outcome.intervened)
-        return to_answer({"run_id": run_id, "success": outcome.success, "intervened": outcome.intervened})
+        said = core_outcomes.Outcome(outcome.success, outcome.intervened)
+        changed = await core_outcomes.say_outcome(deps.log, ref, said)
+        return to_answer({"run_id": run_id, **outcome.model_dump(), "changed": changed})
+
+    async def delete_outcome(run_id: RunId, request: Request) -> Response:
+        """Take a run's outcome back. The run stays closed, and counts as one without an outcome."""
+        changed = await core_outcomes.take_back_outcome(deps.log, RunRef(project_of(request), run_id))
+        return to_answer({"run_id": run_id, "success": None, "intervened": None, "changed": changed})
 
     endpoint = StepEndpoint(deps)
 
@@ -76,5 +84,7 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     }
     router.add_api_route(path, put_run, methods=["PUT"], responses=started, response_model=None)
     router.add_api_route(f"{path}/end", end_run, methods=["POST"], response_model=None)
-    router.add_api_route(f"{path}/outcome", set_outcome, methods=["POST"], response_model=None)
+    for method, outcome_route in (("POST", set_outcome), ("DELETE", delete_outcome)):
+        said: dict[int | str, dict[str, Any]] = {200: {"model": OutcomeSaid}}
+        router.add_api_route(f"{path}/outcome", outcome_route, methods=[method], responses=said, response_model=None)
     return router

@@ -31,6 +31,7 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("PUT", "/v1/runs/{run_id}", "ingest"),
     ("POST", "/v1/runs/{run_id}/end", "ingest"),
     ("POST", "/v1/runs/{run_id}/outcome", "ingest"),
+    ("DELETE", "/v1/runs/{run_id}/outcome", "ingest"),
     ("GET", "/v1/runs", "read"),
     ("GET", "/v1/runs/{run_id}", "read"),
     ("GET", "/v1/runs/{run_id}/events", "read"),

@@ -136,6 +136,15 @@ class Outcome(BaseModel):
     intervened: bool | None = Field(None, strict=True, description="Somebody acted on the warning.")
 
 
+class OutcomeSaid(BaseModel):
+    """The outcome of a run as it holds now."""
+
+    run_id: str
+    success: bool | None
+    intervened: bool | None
+    changed: bool = Field(description="False if it was so before.")
+
+
 class RunView(BaseModel):
     """A run, without its steps."""
 
@@ -150,6 +159,11 @@ class RunView(BaseModel):
     ended_ms: int | None
     success: bool | None
     intervened: bool | None
+    outcome_ms: int | None = Field(description="When the outcome that holds was said.")
+    control: bool | None = Field(
+        description="Whether nothing was told of its alerts (`control_ratio`); null until it has an outcome."
+    )
+    hidden_alerts: int | None = Field(description="A control run's alert episodes; null until it has an outcome.")
     agent: str
     task: str
     tags: dict[str, str]
@@ -321,6 +335,8 @@ def to_run_view(record: RunRecord) -> dict[str, Any]:
     """The run as `RunView`."""
     summary = record.summary
     scored = summary.max_score is not None
+    # Before its outcome nobody may tell a control run from one that never alerted.
+    judged = record.success is not None
     return {
         "run_id": record.ref.run_id,
         "state": run_state(record),
@@ -329,6 +345,9 @@ def to_run_view(record: RunRecord) -> dict[str, Any]:
         "ended_ms": record.ended_ms,
         "success": record.success,
         "intervened": record.intervened,
+        "outcome_ms": record.outcome_ms,
+        "control": summary.control if judged else None,
+        "hidden_alerts": summary.hidden_alerts if judged else None,
         "agent": record.agent,
         "task": record.task,
         "tags": record.tags,

@@ -19,6 +19,7 @@ from service.alerts.metrics import DeliveryMetrics
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
+from service.core.feedback import is_control
 from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
 from service.errors import TransientError
@@ -101,6 +102,7 @@ async def _work(
         lambda progress: to_memory(progress, shelf),
         None if archiver is None else archiver.scored,
         Alerting(settings.severity_warning, settings.severity_critical, settings.public_url),
+        lambda ref: is_control(ref, book.settings(ref.project).feedback.control_ratio),
     )
     delivery = DeliveryLoop(
         client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=delivery_metrics

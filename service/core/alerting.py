@@ -74,8 +74,12 @@ def to_note(
     created_ms: int,
     alerting: Alerting,
     evidence: JsonObject | None,
+    *,
+    hidden: bool = False,
 ) -> AlertNote:
-    """The alert as it goes to the outbox and stays with the run. `evidence` as `evidence.to_json` gives it."""
+    """The alert as it goes to the outbox and stays with the run; where it is `hidden` it does the latter alone.
+    `evidence` as `evidence.to_json` gives it.
+    """
     alert = opened.alert
     severity = alerting.severity(alert.failure_probability)
     body: JsonObject = {
@@ -100,7 +104,7 @@ def to_note(
         "link": alerting.link(ref.run_id),
         "created_ms": created_ms,
     }
-    return AlertNote(alert.episode, created_ms, orjson.dumps(body), severity)
+    return AlertNote(alert.episode, created_ms, orjson.dumps(body), severity, hidden)
 
 
 def _encode(data: bytes) -> str:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from monitors.adapter.coverage import Coverage
+from monitors.adapter.coverage import Coverage, filled_bits
 from service.errors import NotFound
 from service.ports import LiveMonitor
-from service.records import Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord
+from service.records import COUNTED, Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord
 
 if TYPE_CHECKING:
     from monitors.decision import Alert
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from monitors.stepview import JsonValue
 
 FindMonitor = Callable[[str], LiveMonitor]
+IsControl = Callable[[RunRef], bool]
+"""Whether a run without a score is to be a control run."""
 REASON_CHARS = 500
+
+
+def no_control(_: RunRef) -> bool:
+    """No run is a control run."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,11 @@ class ScoredBatch:
 
 
 def score_batch(
-    entries: Sequence[Entry], memories: Mapping[RunRef, RunMemory], find_monitor: FindMonitor, now_ms: int
+    entries: Sequence[Entry],
+    memories: Mapping[RunRef, RunMemory],
+    find_monitor: FindMonitor,
+    now_ms: int,
+    is_control: IsControl = no_control,
 ) -> ScoredBatch:
     """Score entries, each run's in the order given. `memories` holds every run of them. Raises nothing that an entry
     causes: it is parked."""
@@ -106,12 +117,17 @@ def score_batch(
             else:
                 by_monitor.setdefault(memory.monitor_id, []).append(entry)
         for monitor_id, of_one in by_monitor.items():
-            _score_round(batch, of_one, monitor_id, find_monitor, now_ms)
+            _score_round(batch, of_one, monitor_id, find_monitor, now_ms, is_control)
     return batch
 
 
 def _score_round(
-    batch: ScoredBatch, entries: list[Entry], monitor_id: str, find_monitor: FindMonitor, now_ms: int
+    batch: ScoredBatch,
+    entries: list[Entry],
+    monitor_id: str,
+    find_monitor: FindMonitor,
+    now_ms: int,
+    is_control: IsControl,
 ) -> None:
     try:
         monitor = find_monitor(monitor_id)
@@ -120,16 +136,18 @@ def _score_round(
             _park(batch, entry, str(error), now_ms)
         return
     try:
-        _advance(batch, entries, monitor, now_ms)
+        _advance(batch, entries, monitor, now_ms, is_control)
     except Exception as error:  # noqa: BLE001 - one bad entry must not stop the others, whatever it does to the monitor
         if len(entries) == 1:
             _park(batch, entries[0], f"{type(error).__name__}: {error}", now_ms)
             return
         for entry in entries:
-            _score_round(batch, [entry], monitor_id, find_monitor, now_ms)
+            _score_round(batch, [entry], monitor_id, find_monitor, now_ms, is_control)
 
 
-def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now_ms: int) -> None:
+def _advance(
+    batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now_ms: int, is_control: IsControl
+) -> None:
     raw_steps = [orjson.loads(entry.data) for entry in entries]
     memories = [batch.runs[entry.ref].memory for entry in entries]
     states = [memory.state or monitor.initial_state(memory.group) for memory in memories]
@@ -145,7 +163,8 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
         coverage.add(verdict.view, verdict.case, verdict.known, verdict.truncated)
         run = batch.runs[entry.ref]
         before = run.memory.summary
-        summary = next_summary(before, entry.position, verdict, now_ms)
+        control = before.control if before.max_score is not None else is_control(entry.ref)
+        summary = next_summary(before, entry.position, verdict, now_ms, control=control, rule=state.group)
         run.memory = RunMemory(monitor.monitor_id, state, summary, "", run.memory.group)
         run.scores.append(
             ScoreRecord(
@@ -155,9 +174,13 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
                 verdict.score,
                 verdict.symbol,
                 entry.received_us // 1000,
-                verdict.state == "warning",
-                verdict.alert is not None,
+                summary.warning,
+                verdict.alert is not None and not control,
                 verdict.known,
+                False,
+                verdict.alert is not None and control,
+                verdict.new_tool,
+                COUNTED | filled_bits(verdict.view) if verdict.case is not None or not verdict.known else 0,
             )
         )
         if verdict.alert is not None:
@@ -167,8 +190,13 @@ def _advance(batch: ScoredBatch, entries: list[Entry], monitor: LiveMonitor, now
         batch.known[label] = batch.known.get(label, 0) + 1
 
 
-def next_summary(before: RunSummary, position: int, verdict: Verdict, now_ms: int) -> RunSummary:
-    """The run's summary after one more scored step."""
+def next_summary(
+    before: RunSummary, position: int, verdict: Verdict, now_ms: int, *, control: bool = False, rule: int = 0
+) -> RunSummary:
+    """The run's summary after one more scored step. That of a control run knows of no warning and of no alert, so that
+    nobody who reads it can tell them.
+    """
+    opened = verdict.alert is not None
     return RunSummary(
         steps=position + 1,
         turn=verdict.turn,
@@ -178,11 +206,14 @@ def next_summary(before: RunSummary, position: int, verdict: Verdict, now_ms: in
         max_risk=max(before.max_risk, verdict.risk),
         max_failure_probability=max(before.max_failure_probability, verdict.failure_probability),
         max_score=verdict.score if before.max_score is None else max(before.max_score, verdict.score),
-        warning=verdict.state == "warning",
-        alerts=before.alerts + (verdict.alert is not None),
+        warning=verdict.state == "warning" and not control,
+        alerts=before.alerts + (opened and not control),
         unknown=before.unknown + (not verdict.known),
         parked=before.parked,
         scored_ms=now_ms,
+        hidden_alerts=before.hidden_alerts + (opened and control),
+        control=control,
+        rule=rule,
     )
 
 

@@ -129,18 +129,25 @@ class RedisStepLog:
         """See `ports.StepLog.end`."""
         await self._close(ref, [])
 
-    async def set_outcome(self, ref: RunRef, *, success: bool, intervened: bool | None) -> None:
+    async def set_outcome(self, ref: RunRef, *, success: bool, intervened: bool | None) -> bool:
         """See `ports.StepLog.set_outcome`."""
         said = "" if intervened is None else str(int(intervened))
-        await self._close(ref, ["success", str(int(success)), "intervened", said])
+        return await self._close(ref, ["success", str(int(success)), "intervened", said])
 
-    async def _close(self, ref: RunRef, fields: list[Argument]) -> None:
+    async def delete_outcome(self, ref: RunRef) -> bool:
+        """See `ports.StepLog.delete_outcome`."""
+        return await self._close(ref, ["success", "", "intervened", ""])
+
+    async def _close(self, ref: RunRef, fields: list[Argument]) -> bool:
         keys = self._keys.of_run(ref)
         indexes = [keys.steps, keys.counts, keys.live, keys.early]
         touched = [keys.run(ref), *indexes, keys.ids(ref), keys.run_early(ref), keys.closed]
+        touched += (keys.ended, keys.labelled, keys.tally)
         call = Call(scripts.CLOSE, touched, [ref.name, now_ms(), *fields])
-        if not await run_script(self._client, call):
+        answer = await run_script(self._client, call)
+        if not answer:
             raise NotFound(f"there is no run {ref.run_id}")
+        return bool(answer == 2)
 
     async def _write_all(self) -> None:
         while self._waiting:

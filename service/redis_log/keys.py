@@ -13,13 +13,16 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:fence` | integer | raised by each acquisition; a commit under an older one is refused |
 | `{pNN}:runs` | zset | runs by time of creation (ms) |
 | `{pNN}:live` | zset | runs that have neither ended nor expired, by a time (ms) since which they may be idle |
+| `{pNN}:ended` | zset | runs that have ended, by when (ms): what drift is looked for in |
+| `{pNN}:labelled` | zset | runs with an outcome, by when (ms) it was said |
+| `{pNN}:tally` | hash | `<project>:<monitor>:<rule>:<kind>` → runs that are over, see `scripts.TALLY`: kept for good |
 | `{pNN}:early` | zset | runs with steps that came before their turn by `seq`, by the time (ms) since which they wait |
 | `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary |
 | `{pNN}:scores:<run>` | string | 32 bytes a step, `records.ScoreRecord`, at 32 × position |
 | `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
 | `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
-| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON; ack:episode → its acknowledgement |
+| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON (hidden:episode: told to nobody); ack:episode → its acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
 | `{pNN}:closed` | stream | what is known of runs that are over, until the archive has it: see `endings.py` |
 | `{pNN}:parked` | stream | entries that could not be scored: the fields of steps (i as hex), and why |
@@ -72,8 +75,10 @@ class PartitionKeys:
         "counts",
         "cursor",
         "early",
+        "ended",
         "feed",
         "fence",
+        "labelled",
         "lease",
         "live",
         "outbox",
@@ -82,6 +87,7 @@ class PartitionKeys:
         "runs",
         "scored",
         "steps",
+        "tally",
     )
 
     def __init__(self, partition: int) -> None:
@@ -94,6 +100,9 @@ class PartitionKeys:
         self.runs = self.prefix + "runs"
         self.live = self.prefix + "live"
         self.early = self.prefix + "early"
+        self.ended = self.prefix + "ended"
+        self.labelled = self.prefix + "labelled"
+        self.tally = self.prefix + "tally"
         self.alerts = self.prefix + "alerts"
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"

@@ -164,7 +164,7 @@ class RedisPartitionLog:
         for name in names:
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.scores(ref), keys.ids(ref), keys.run_alerts(ref)]
-            touched = [keys.fence, keys.runs, keys.alerts, keys.live, *own]
+            touched = [keys.fence, keys.runs, keys.alerts, keys.live, *own, keys.ended, keys.labelled]
             calls.append(Call(scripts.FORGET, touched, [lease.fence, name, older_than_ms]))
         return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
 
@@ -193,6 +193,7 @@ class RedisPartitionLog:
     def _commit_call(self, commit: PartitionCommit) -> Call:
         keys = self._keys[commit.partition]
         names = [keys.fence, keys.cursor, keys.counts, keys.steps, keys.outbox, keys.parked, keys.alerts, keys.feed]
+        names.append(keys.tally)
         packed = [b"".join(score.to_bytes() for score in run.scores) for run in commit.runs]
         feed_frame = to_feed_frame(commit.runs, packed)
         arguments: list[Argument] = [
@@ -212,9 +213,12 @@ class RedisPartitionLog:
         arguments.append(len(commit.runs))
         for run, scores in zip(commit.runs, packed, strict=True):
             names += (keys.run(run.ref), keys.scores(run.ref), keys.run_alerts(run.ref))
+            # A run that is over moves in the tally with its first score and its first alert: others need no look.
+            arguments.append(run.ref.name if run.alerts or run.first_position == 0 or run.summary.parked else "")
             arguments += (run.state, run.summary.to_bytes(), run.first_position * SCORE_BYTES, scores, len(run.alerts))
             for alert in run.alerts:
-                arguments += (f"{run.ref.name}#{alert.episode}", alert.episode, alert.created_ms, alert.body)
+                member = "" if alert.hidden else f"{run.ref.name}#{alert.episode}"
+                arguments += (member, alert.episode, alert.created_ms, alert.body)
         return Call(scripts.COMMIT, names, arguments)
 
 

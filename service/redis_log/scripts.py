@@ -307,15 +307,44 @@ end
 """
 )
 
+# Counts runs that are over. A run's field of the tally is `<project>:<monitor>:<rule>:<kind>`; the kind is four signs:
+# outcome (1 success, 0 failure, u none), intervened, alerted (told or not), control run. A run without a score is not
+# counted.
+# Whatever a script changes of a run, it asks `field_of` before and after, and moves the run from one to the other.
+TALLY = """
+local function field_of(run, name)
+  local known = redis.call('HMGET', run, 'summary', 'ended_ms', 'success', 'intervened', 'monitor')
+  local summary = known[1]
+  if not summary or not (known[2] or known[3]) then return false end
+  local alerts, control, rule = struct.unpack('<I4', string.sub(summary, 10, 13)), 0, 0
+  if #summary >= 85 then
+    alerts = alerts + struct.unpack('<I4', string.sub(summary, 79, 82))
+    control, rule = string.byte(summary, 83), struct.unpack('<I2', string.sub(summary, 84, 85))
+  end
+  local project = string.sub(name, 1, string.find(name, ':', 1, true) - 1)
+  return string.format('%s:%s:%d:%s%s%d%d', project, known[5] or '', rule, known[3] or 'u',
+    known[4] == '1' and '1' or '0', alerts > 0 and 1 or 0, control)
+end
+local function move(tally, was, is)
+  if was == is then return end
+  if was and redis.call('HINCRBY', tally, was, -1) <= 0 then redis.call('HDEL', tally, was) end
+  if is then redis.call('HINCRBY', tally, is, 1) end
+end
+"""
+
 CLOSE = Script(
     "close",
     _RELEASE
     + _TELL
+    + TALLY
     + """
--- KEYS: run, steps, counts, live, early, ids, run's early, closed.
+-- KEYS: run, steps, counts, live, early, ids, run's early, closed, ended, labelled, tally.
 -- ARGV: run name, now (ms), then field and value pairs (an empty value deletes the field).
--- Ends the run if it has not ended yet; its early steps wait no longer. Returns 0 when there is no such run.
+-- Ends the run if it has not ended yet; its early steps wait no longer. An outcome that changes what was said before
+-- counts as said now. Returns 0 when there is no such run, 1, or 2 where the outcome was new or another one.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local counted = field_of(KEYS[1], ARGV[1])
+local said = redis.call('HMGET', KEYS[1], 'success', 'intervened')
 if redis.call('EXISTS', KEYS[7]) == 1 then release(KEYS[2], KEYS[3], KEYS[5], KEYS[1], KEYS[6], KEYS[7], ARGV[1]) end
 redis.call('HSETNX', KEYS[1], 'ended_ms', ARGV[2])
 redis.call('HSET', KEYS[1], 'updated_ms', ARGV[2])
@@ -326,7 +355,18 @@ for i = 3, #ARGV, 2 do
   else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 tell(KEYS[8], KEYS[1], ARGV[1], ARGV[3] and 'outcome' or 'end')
-return 1
+redis.call('ZADD', KEYS[9], 'NX', ARGV[2], ARGV[1])
+local says = redis.call('HMGET', KEYS[1], 'success', 'intervened')
+local changed = says[1] ~= said[1] or says[2] ~= said[2]
+if changed and says[1] then
+  redis.call('HSET', KEYS[1], 'outcome_ms', ARGV[2])
+  redis.call('ZADD', KEYS[10], ARGV[2], ARGV[1])
+elseif changed then
+  redis.call('HDEL', KEYS[1], 'outcome_ms')
+  redis.call('ZREM', KEYS[10], ARGV[1])
+end
+move(KEYS[11], counted, field_of(KEYS[1], ARGV[1]))
+return changed and 2 or 1
 """,
 )
 
@@ -455,12 +495,15 @@ return 1
 COMMIT = Script(
     "commit",
     _EVEN_WHEN_FULL
+    + TALLY
     + """
--- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, then (run, scores, run's alerts) for each run.
+-- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, tally, then (run, scores, run's alerts) for each
+-- run.
 -- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
 --   frame for the feed, entries that the feed keeps, parked, (run, position, received, client id, reason, data) each,
---   runs, then for each run: state (empty leaves the one before), summary, offset of the scores, scores, alerts,
---   (member, episode, time (ms), JSON) each.
+--   runs, then for each run: name if the scores may move it in the tally (else ""), state (empty leaves the one
+--   before), summary, offset of the scores, scores, alerts, (member, episode, time (ms), JSON) each; without a member
+--   the alert is hidden: it stays with the run alone.
 -- Returns 1, or 0 when the fence has moved on and nothing was written.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local a = 10
@@ -472,18 +515,25 @@ end
 local runs = tonumber(ARGV[a])
 a = a + 1
 for r = 0, runs - 1 do
-  local run, scores, alerts = KEYS[9 + 3 * r], KEYS[10 + 3 * r], KEYS[11 + 3 * r]
+  local run, scores, alerts = KEYS[10 + 3 * r], KEYS[11 + 3 * r], KEYS[12 + 3 * r]
+  local name = ARGV[a]
+  local counted = name ~= '' and field_of(run, name)
+  a = a + 1
   redis.call('HSET', run, 'summary', ARGV[a + 1])
   if ARGV[a] ~= '' then redis.call('HSET', run, 'state', ARGV[a]) end
   redis.call('SETRANGE', scores, ARGV[a + 2], ARGV[a + 3])
   local opened = tonumber(ARGV[a + 4])
   a = a + 5
   for _ = 1, opened do
-    redis.call('HSET', alerts, ARGV[a + 1], ARGV[a + 3])
-    redis.call('ZADD', KEYS[7], ARGV[a + 2], ARGV[a])
-    redis.call('XADD', KEYS[5], '*', 'alert', ARGV[a + 3])
+    if ARGV[a] == '' then redis.call('HSET', alerts, 'hidden:' .. ARGV[a + 1], ARGV[a + 3])
+    else
+      redis.call('HSET', alerts, ARGV[a + 1], ARGV[a + 3])
+      redis.call('ZADD', KEYS[7], ARGV[a + 2], ARGV[a])
+      redis.call('XADD', KEYS[5], '*', 'alert', ARGV[a + 3])
+    end
     a = a + 4
   end
+  if name ~= '' then move(KEYS[9], counted, field_of(run, name)) end
 end
 redis.call('HSET', KEYS[2], 'id', ARGV[2], 'attempts', 0, 'suspect', '', 'suspicion', 0)
 redis.call('HINCRBY', KEYS[3], 'scored', ARGV[3])
@@ -510,7 +560,8 @@ return 1
 FORGET = Script(
     "forget",
     """
--- KEYS: fence, runs, alerts, live, run, scores, ids, run's alerts.  ARGV: fence, run name, idle since before (ms).
+-- KEYS: fence, runs, alerts, live, run, scores, ids, run's alerts, ended, labelled.
+-- ARGV: fence, run name, idle since before (ms).
 -- Deletes a run with nothing left to score that has been idle for long. Returns 1 when deleted, 2 when only its mark
 -- in the index was left.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -525,6 +576,8 @@ for _, episode in ipairs(redis.call('HKEYS', KEYS[8])) do redis.call('ZREM', KEY
 redis.call('DEL', KEYS[5], KEYS[6], KEYS[7], KEYS[8])
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[4], ARGV[2])
+redis.call('ZREM', KEYS[9], ARGV[2])
+redis.call('ZREM', KEYS[10], ARGV[2])
 return 2 - left
 """,
 )

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from service.core.alerting import Alerting
-from service.core.scoring import RunMemory, ScoredBatch, ScoredRun, park, score_batch
+from service.core.scoring import IsControl, RunMemory, ScoredBatch, ScoredRun, no_control, park, score_batch
 from service.errors import TransientError
 from service.ports import PartitionLog
 from service.records import Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
@@ -60,6 +60,7 @@ class ScoringLoop:
         to_memory: ToMemory,
         archive: Callable[[Holding, Sequence[Entry]], None] | None = None,
         alerting: Alerting | None = None,
+        is_control: IsControl = no_control,
     ) -> None:
         self._log = log_
         self._leases = leases
@@ -67,6 +68,7 @@ class ScoringLoop:
         self._metrics = metrics
         self._to_memory = to_memory
         self._archive = archive
+        self._is_control = is_control
         self._noter = AlertNoter(log_, shelf, alerting or Alerting())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
@@ -122,7 +124,13 @@ class ScoringLoop:
     async def _score(self, holdings: dict[int, Holding], entries: list[Entry]) -> _Ready:
         memories = await self._recall(holdings, entries)
         batch = await asyncio.get_running_loop().run_in_executor(
-            self._thread, score_batch, entries, memories, self._shelf.find, time.time_ns() // 1_000_000
+            self._thread,
+            score_batch,
+            entries,
+            memories,
+            self._shelf.find,
+            time.time_ns() // 1_000_000,
+            self._is_control,
         )
         together = by_partition(entries)
         for partition, own in together.items():
@@ -194,7 +202,11 @@ class ScoringLoop:
         self._metrics.event_to_score_seconds.labels(self._shelf.device).observe_many(took_s)
         for ref, opened in notes.items():
             for note in opened:
-                self._metrics.alerts.labels(ready.batch.runs[ref].memory.monitor_id, note.severity).inc()
+                monitor_id = ready.batch.runs[ref].memory.monitor_id
+                if note.hidden:
+                    self._metrics.hidden_alerts.labels(monitor_id).inc()
+                else:
+                    self._metrics.alerts.labels(monitor_id, note.severity).inc()
 
     def _measure(self, ready: _Ready) -> None:
         metrics = self._metrics

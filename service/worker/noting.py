@@ -41,7 +41,16 @@ class AlertNoter:
         now_ms = time.time_ns() // 1_000_000
         return {
             ref: tuple(
-                to_note(ref, opened, run.memory.monitor_id, description, now_ms, self._alerting, one)
+                to_note(
+                    ref,
+                    opened,
+                    run.memory.monitor_id,
+                    description,
+                    now_ms,
+                    self._alerting,
+                    one,
+                    hidden=run.memory.summary.control,
+                )
                 for opened, one in zip(run.alerts, explained, strict=True)
             )
             for (ref, run), description, explained in zip(alerted.items(), said, evidence, strict=True)

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.app.worker import to_memory
+from service.core.scoring import IsControl, no_control
 from service.ports import LiveMonitor, StepArchive
 from service.records import Appended, NewStep, RunRef, StepGroup
 from service.redis_log.connection import RedisClient, build_client, find_cluster
@@ -123,6 +124,7 @@ class Core:
         log: Callable[[RedisPartitionLog], Any] = lambda plain: plain,
         crash: bool = False,
         archive: StepArchive | None = None,
+        is_control: IsControl = no_control,
     ) -> AsyncIterator[LeaseKeeper]:
         """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`.
         Steps stay in the log unless it archives, or `archived` says that another does."""
@@ -143,6 +145,7 @@ class Core:
             metrics,
             lambda progress: to_memory(progress, shelf),
             None if archiver is None else archiver.scored,
+            is_control=is_control,
         )
         stop, scored = asyncio.Event(), asyncio.Event()
         keeping, scoring = asyncio.create_task(leases.run(stop)), asyncio.create_task(loop.run(stop))

@@ -94,6 +94,7 @@ def test_what_holds_no_secret_is_the_very_same_object(step: Any) -> None:
         alert=st.booleans(),
         known=st.booleans(),
         parked=st.booleans(),
+        filled=st.integers(0, 255),
     )
 )
 def test_a_score_record_reads_back_as_it_was_written(record: ScoreRecord) -> None:
