@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -31,6 +32,18 @@ class RunRef(NamedTuple):
         return RunRef(project, run_id)
 
 
+class RunMonitors(NamedTuple):
+    """Which monitors a project's new runs begin with; "" for none."""
+
+    monitor_id: str = ""
+    shadow_id: str = ""
+    by_agent: Mapping[str, str] = {}
+
+    def of_agent(self, agent: str) -> str:
+        """The monitor of a run whose agent was named ("": nobody was)."""
+        return self.by_agent.get(agent, self.monitor_id)
+
+
 @dataclass(frozen=True, slots=True)
 class NewStep:
     """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such;
@@ -43,11 +56,15 @@ class NewStep:
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
-    """Steps of one run from one request, to be stored in this order. A run that is new begins with `monitor_id`."""
+    """Steps of one run from one request, to be stored in this order. A run without a stored step begins with
+    `monitor_id`, or with that of `by_agent` for the agent that was named before, and has `shadow_id` beside it ("": no
+    shadow)."""
 
     ref: RunRef
     steps: tuple[NewStep, ...]
     monitor_id: str
+    shadow_id: str = ""
+    by_agent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +229,66 @@ SUMMARY_LAYOUT = struct.Struct("<BIIIIIBQddddddIBH")
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowSummary:
+    """What a shadow's scores of one run come to so far, beside those of the run's own monitor. Written in the same
+    commit as the run's scores."""
+
+    steps: int = 0
+    """Raw steps taken into account by the shadow."""
+    alerts: int = 0
+    """Episodes that it would have opened."""
+    own_alerts: int = 0
+    """Episodes that the run's own monitor opened meanwhile."""
+    compared: int = 0
+    """Steps that both scored: what the differences are over."""
+    only_shadow_warned: int = 0
+    """Steps at which the shadow was in an episode and the run's own monitor was not."""
+    only_own_warned: int = 0
+    warning: bool = False
+    risk: float = 0.0
+    failure_probability: float = 0.0
+    score: float = 0.0
+    max_failure_probability: float = 0.0
+    difference: float = 0.0
+    """Sum over the compared steps of the shadow's failure probability less the run's own."""
+    absolute_difference: float = 0.0
+    dropped: str = ""
+    """Why the shadow scores this run no longer, if so."""
+
+    def to_bytes(self) -> bytes:
+        """The summary as stored, with its format version."""
+        return _SHADOW_LAYOUT.pack(
+            1,
+            self.steps,
+            self.alerts,
+            self.own_alerts,
+            self.compared,
+            self.only_shadow_warned,
+            self.only_own_warned,
+            self.warning,
+            self.risk,
+            self.failure_probability,
+            self.score,
+            self.max_failure_probability,
+            self.difference,
+            self.absolute_difference,
+        ) + self.dropped.encode("utf-8", "replace")
+
+    @staticmethod
+    def from_bytes(raw_summary: bytes | None) -> ShadowSummary:
+        """The summary as it was stored; that of a shadow without scores for None."""
+        if not raw_summary:
+            return ShadowSummary()
+        _, *values = _SHADOW_LAYOUT.unpack_from(raw_summary)
+        values[6] = bool(values[6])
+        values.append(raw_summary[_SHADOW_LAYOUT.size :].decode())
+        return ShadowSummary(**dict(zip(ShadowSummary.__slots__, values, strict=True)))
+
+
+_SHADOW_LAYOUT = struct.Struct("<BIIIIIIBdddddd")
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run as it is known: what callers said of it, and the summary of its scores."""
 
@@ -234,6 +311,9 @@ class RunRecord:
     summary: RunSummary = field(default_factory=RunSummary)
     acknowledged: bool = False
     """Somebody has taken note of the alert episode that the run is in."""
+    shadow_id: str = ""
+    """The monitor that scores the run beside its own, if any."""
+    shadow: ShadowSummary = ShadowSummary()
 
 
 class Entry(NamedTuple):
@@ -301,6 +381,9 @@ class RunProgress:
     summary: RunSummary
     group: str = ""
     """The agent that was named before the run's first step."""
+    shadow_id: str = ""
+    shadow_state: bytes = b""
+    shadow: ShadowSummary = ShadowSummary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +408,9 @@ class RunCommit:
     first_position: int
     scores: tuple[ScoreRecord, ...]
     alerts: tuple[AlertNote, ...] = ()
+    shadow_state: bytes = b""
+    shadow: ShadowSummary | None = None
+    """None where the batch did nothing to the run's shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +504,8 @@ class PartitionCommit:
     parked: tuple[ParkedEntry, ...] = ()
     entries: int = 0
     """How many entries of the stream the cursor moves over."""
+    shadow_counts: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
+    """(project, shadow, count's name) → how much the batch adds to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,6 +518,8 @@ class WorkerReport:
     partitions: tuple[int, ...]
     monitors: tuple[str, ...]
     device: str
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Monitors that the worker cannot load, each with the reason."""
 
     def to_json(self) -> bytes:
         """The report as stored."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -65,6 +65,43 @@ class BatchHistogram(Histogram):
             self._buckets[bucket].inc(count)
 
 
+class ShadowMetrics:
+    """Instruments of monitors that score runs beside their own. `role`: `shadow`, or `own` for the runs' own monitor
+    over the same steps."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"forewarn_shadow_{name}", text, ["monitor", *labels], registry=registry)
+
+        self.runs = counter("runs", "Runs that a shadow began to score.")
+        self.steps = counter("steps", "Raw steps that a shadow scored.")
+        self.alerts = counter("alerts", "Episodes over a shadow's steps: its own would-be ones, and real ones.", "role")
+        self.warned = counter(
+            "disagreeing_steps", "Steps at which one of the two was in an episode and the other not: which one.", "role"
+        )
+        self.compared = counter("compared_steps", "Steps that both scored.")
+        self.difference = counter(
+            "absolute_difference", "Sum over compared steps of how far the failure probabilities lie apart."
+        )
+        self.dropped = counter("dropped_runs", "Runs that a shadow scores no longer, because it failed.")
+
+    def add(self, monitor_id: str, changes: Mapping[str, float]) -> None:
+        """Count what a batch changed of one run's shadow, by `shadowing.COUNTS`."""
+        for name, counter, roles in (
+            ("runs", self.runs, ()),
+            ("steps", self.steps, ()),
+            ("alerts", self.alerts, ("shadow",)),
+            ("own_alerts", self.alerts, ("own",)),
+            ("only_shadow_warned", self.warned, ("shadow",)),
+            ("only_own_warned", self.warned, ("own",)),
+            ("compared", self.compared, ()),
+            ("absolute_difference", self.difference, ()),
+            ("dropped", self.dropped, ()),
+        ):
+            if name in changes:
+                counter.labels(monitor_id, *roles).inc(changes[name])
+
+
 class WorkerMetrics:
     """Instruments of a worker process."""
 
@@ -117,6 +154,7 @@ class WorkerMetrics:
         self.archive_failures = Counter(
             "forewarn_archive_failures", "Writes to the archive that failed and are tried again.", registry=registry
         )
+        self.shadows = ShadowMetrics(registry)
         self.lost = Counter(
             "forewarn_partitions_lost", "Partitions given up because a lease, or Redis, was lost.", registry=registry
         )

@@ -26,10 +26,13 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         thresholds by group, the agent named before the first step settles the run's.
         """
         check_run_id(run_id)
-        if not deps.catalogue.active_id:
+        project = project_of(request)
+        monitors = deps.catalogue.choose(project)
+        if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
         description = RunDescription(start.agent, start.task, start.tags)
-        fresh = await deps.log.describe(RunRef(project_of(request), run_id), description, deps.catalogue.active_id)
+        monitor_id = monitors.of_agent(start.agent or "")
+        fresh = await deps.log.describe(RunRef(project, run_id), description, monitor_id)
         return to_answer({"run_id": run_id, "created": fresh}, 201 if fresh else 200)
 
     async def end_run(run_id: RunId, request: Request) -> Response:

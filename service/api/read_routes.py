@@ -25,6 +25,7 @@ from service.api.views import (
     to_alert_view,
     to_run_view,
     to_score_view,
+    to_shadow_view,
 )
 from service.core.alerting import Severity
 from service.core.episodes import AlertState
@@ -80,9 +81,8 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
         if record is None:
             raise NotFound(f"there is no run {run_id}")
         views = [to_score_view(first + index, score) for index, score in enumerate(scores) if score is not None]
-        return to_answer(
-            {**to_run_view(record), "scores": views, "alert_list": [to_alert_view(alert) for alert in alerts]}
-        )
+        shown = {"scores": views, "alert_list": [to_alert_view(alert) for alert in alerts]}
+        return to_answer({**to_run_view(record), **shown, "shadow": to_shadow_view(record)})
 
     for path, route, model in (("/v1/runs", list_runs, RunPage), ("/v1/runs/{run_id}", get_run, RunDetail)):
         router.add_api_route(path, route, methods=["GET"], responses={200: {"model": model}}, response_model=None)

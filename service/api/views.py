@@ -287,11 +287,32 @@ class AlertView(BaseModel):
     created_ms: int
 
 
+class ShadowView(BaseModel):
+    """What a monitor that scores the run beside its own says of it. It alerts nobody."""
+
+    monitor_id: str
+    steps: int = Field(description="Raw steps that it scored.")
+    alerts: int = Field(description="Episodes that it would have opened.")
+    own_alerts: int = Field(description="Episodes that the run's own monitor opened over the same steps.")
+    warning: bool = Field(description="It has the run in an episode now.")
+    risk: float | None
+    failure_probability: float | None
+    max_failure_probability: float | None
+    only_shadow_warned: int = Field(description="Steps at which it was in an episode and the run's own monitor not.")
+    only_own_warned: int = Field(description="Steps at which it was the other way round.")
+    mean_difference: float | None = Field(
+        description="Mean over steps of its failure probability less that of the run's own monitor."
+    )
+    mean_absolute_difference: float | None
+    dropped: str | None = Field(description="Why it scores this run no longer, if so.")
+
+
 class RunDetail(RunView):
     """A run with its scores and alerts."""
 
     scores: list[ScoreView] = Field(description="Of up to `limit` steps from position `first` on.")
     alert_list: list[AlertView]
+    shadow: ShadowView | None = Field(description="Null where no shadow was set when the run began.")
 
 
 class RunPage(BaseModel):
@@ -364,6 +385,29 @@ def to_run_view(record: RunRecord) -> dict[str, Any]:
         "max_failure_probability": summary.max_failure_probability if scored else None,
         "max_score": summary.max_score,
         "alerts": summary.alerts,
+    }
+
+
+def to_shadow_view(record: RunRecord) -> dict[str, Any] | None:
+    """The run's shadow as `ShadowView`."""
+    if not record.shadow_id:
+        return None
+    shadow = record.shadow
+    scored, compared = shadow.steps > 0, shadow.compared
+    return {
+        "monitor_id": record.shadow_id,
+        "steps": shadow.steps,
+        "alerts": shadow.alerts,
+        "own_alerts": shadow.own_alerts,
+        "warning": shadow.warning,
+        "risk": shadow.risk if scored else None,
+        "failure_probability": shadow.failure_probability if scored else None,
+        "max_failure_probability": shadow.max_failure_probability if scored else None,
+        "only_shadow_warned": shadow.only_shadow_warned,
+        "only_own_warned": shadow.only_own_warned,
+        "mean_difference": shadow.difference / compared if compared else None,
+        "mean_absolute_difference": shadow.absolute_difference / compared if compared else None,
+        "dropped": shadow.dropped or None,
     }
 
 

@@ -91,7 +91,8 @@ def build_deps(
     pressure = Pressure(client, keys)
     limits_of_log = AppendLimits(settings.max_steps_per_run, settings.max_backlog, settings.max_live_runs)
     step_log = RedisStepLog(client, keys, limits_of_log, pressure)
-    catalogue = MonitorCatalogue()
+    book = ProjectBook(RedisProjectStore(client))
+    catalogue = MonitorCatalogue(book)
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
     if authenticator is None:
@@ -113,7 +114,7 @@ def build_deps(
 
     deps = ApiDeps(
         authenticator=authenticator,
-        pipeline=build_pipeline(limits, redactor, step_log, lambda: catalogue.active_id),
+        pipeline=build_pipeline(limits, redactor, step_log, catalogue.choose),
         log=step_log,
         reader=reader,
         board=board,
@@ -125,7 +126,7 @@ def build_deps(
         max_body_bytes=settings.max_body_bytes,
         live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
         gate=StreamGate(settings.max_streams),
-        book=ProjectBook(RedisProjectStore(client)),
+        book=book,
         audit=AuditLog(RedisAuditStore(client)),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -22,6 +23,7 @@ from service.core.alerting import Alerting
 from service.core.feedback import is_control
 from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
+from service.core.shadowing import ShadowMemory
 from service.errors import TransientError
 from service.ports import LiveMonitor, PartitionLog, StepArchive
 from service.records import RunProgress
@@ -172,8 +174,20 @@ async def _sweep(
 def to_memory(progress: RunProgress, shelf: LoadedMonitors) -> RunMemory:
     """A run's memory of what Redis holds. A run that began before any monitor was there goes with the active one."""
     monitor_id = progress.monitor_id or shelf.active_id
+    shadow = to_shadow_memory(progress)
     try:
         state = RunState.from_bytes(progress.state) if progress.state else None
     except RunStateError as error:
-        return RunMemory(monitor_id, None, progress.summary, str(error), progress.group)
-    return RunMemory(monitor_id, state, progress.summary, group=progress.group)
+        return RunMemory(monitor_id, None, progress.summary, str(error), progress.group, shadow)
+    return RunMemory(monitor_id, state, progress.summary, group=progress.group, shadow=shadow)
+
+
+def to_shadow_memory(progress: RunProgress) -> ShadowMemory | None:
+    """The memory of a run's shadow, if it has one."""
+    if not progress.shadow_id:
+        return None
+    memory = ShadowMemory(progress.shadow_id, None, progress.shadow)
+    try:
+        return replace(memory, state=RunState.from_bytes(progress.shadow_state)) if progress.shadow_state else memory
+    except RunStateError as error:
+        return memory.drop(str(error))

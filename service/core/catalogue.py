@@ -12,7 +12,9 @@ from monitors.adapter import Adapter, compile_adapter, read_spec
 from monitors.bundle import Manifest, read_manifest, read_monitor_id
 from monitors.bundle.folder import ADAPTER, EXAMPLES
 from monitors.stepview import JsonValue
+from service.core.projects import ProjectBook
 from service.errors import NotFound
+from service.records import RunMonitors
 
 EXAMPLES_SHOWN = 3
 
@@ -28,11 +30,18 @@ class MonitorEntry:
 
 
 class MonitorCatalogue:
-    """Monitors by id; the active one is what new runs begin with."""
+    """Monitors by id, and which of them a project's new runs begin with: what the project has chosen, else the one that
+    the service was started with (`active_id`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: ProjectBook) -> None:
+        self._book = book
         self._entries: dict[str, MonitorEntry] = {}
         self.active_id = ""
+
+    def choose(self, project: str) -> RunMonitors:
+        """The monitors that a project's new runs begin with. Never waits."""
+        chosen = self._book.settings(project).monitors
+        return RunMonitors(chosen.active or self.active_id, chosen.shadow, chosen.agents)
 
     def put(self, entry: MonitorEntry, *, active: bool) -> None:
         """List a monitor."""

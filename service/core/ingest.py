@@ -15,7 +15,7 @@ from service.core.access import Principal
 from service.core.raw_steps import RawStep, StepLimits, check_count, parse_line, parse_steps
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError, Unauthenticated
 from service.ports import StepLog
-from service.records import DEFAULT_PROJECT, Appended, NewStep, RunRef, StepGroup
+from service.records import DEFAULT_PROJECT, Appended, NewStep, RunMonitors, RunRef, StepGroup
 
 # Letters, digits and . _ ~ : @ # + = , - after a first letter or digit: fits an address, a log line and a Redis key
 # as it is.
@@ -100,9 +100,9 @@ def build_pipeline(
     limits: StepLimits,
     redactor: Redactor | None,
     log: StepLog,
-    monitor_id: Callable[[], str],
+    choose: Callable[[str], RunMonitors],
 ) -> IngestPipeline:
-    """The pipeline of this service. `monitor_id` gives the monitor that new runs begin with, "" for none."""
+    """The pipeline of this service. `choose` gives the monitors that a project's new runs begin with."""
 
     async def limit(request: IngestRequest) -> None:
         if len(request.body) > limits.body_bytes:
@@ -120,15 +120,17 @@ def build_pipeline(
                 request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
 
     async def append(request: IngestRequest) -> None:
-        active = monitor_id()
-        if not active:
-            raise NoMonitor(NO_MONITOR, retry_after_s=5)
         project, places = request.project, group_by_run(request)
+        monitor_id, shadow_id, by_agent = choose(project)
+        if not monitor_id:
+            raise NoMonitor(NO_MONITOR, retry_after_s=5)
         groups = [
             StepGroup(
                 RunRef(project, run_id),
                 tuple([NewStep(raw.data, raw.client_id, raw.seq) for _, raw in together]),
-                active,
+                monitor_id,
+                shadow_id,
+                by_agent,
             )
             for run_id, together in places.items()
         ]
@@ -174,7 +176,8 @@ def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]
 
 
 NO_MONITOR = (
-    "no monitor is loaded: start the service with a bundle (forewarn serve --bundle BUNDLE, or FOREWARN_BUNDLE)"
+    "no monitor is active: start the service with a bundle (forewarn serve --bundle BUNDLE, or FOREWARN_BUNDLE), or "
+    "register and activate one (forewarn monitors add, forewarn monitors activate)"
 )
 
 

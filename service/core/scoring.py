@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from monitors.adapter.coverage import Coverage, filled_bits
+from service.core.shadowing import FindMonitor, ShadowedRun, ShadowMemory, score_shadows
 from service.errors import NotFound
 from service.ports import LiveMonitor
-from service.records import COUNTED, Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord
+from service.records import COUNTED, Entry, ParkedEntry, RunRef, RunSummary, ScoreRecord, ShadowSummary
 
 if TYPE_CHECKING:
     from monitors.decision import Alert
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from monitors.run_state import RunState
     from monitors.stepview import JsonValue
 
-FindMonitor = Callable[[str], LiveMonitor]
 IsControl = Callable[[RunRef], bool]
 """Whether a run without a score is to be a control run."""
 REASON_CHARS = 500
+AFTER_A_DEATH = "a worker died while this run's step was scored, and the shadow may have been why"
 
 
 def no_control(_: RunRef) -> bool:
@@ -46,6 +47,8 @@ class RunMemory:
     """Why the run's steps cannot be scored at all (its stored state cannot be read), if so."""
     group: str = ""
     """Whose threshold its first state is to have; later states know."""
+    shadow: ShadowMemory | None = None
+    """Of the monitor that scores the run beside its own, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class ScoredRun:
     first_position: int
     scores: list[ScoreRecord] = field(default_factory=list)
     alerts: list[OpenedAlert] = field(default_factory=list)
+    shadow_before: ShadowSummary | None = None
+    """What the shadow had come to before the batch, where the batch moved it."""
 
 
 @dataclass(slots=True)
@@ -89,9 +94,11 @@ def score_batch(
     find_monitor: FindMonitor,
     now_ms: int,
     is_control: IsControl = no_control,
+    *,
+    shadows: bool = True,
 ) -> ScoredBatch:
     """Score entries, each run's in the order given. `memories` holds every run of them. Raises nothing that an entry
-    causes: it is parked."""
+    causes: it is parked. Without `shadows` the runs' shadows are dropped."""
     batch = ScoredBatch()
     rounds: list[list[Entry]] = []
     depth: dict[RunRef, int] = {}
@@ -118,7 +125,28 @@ def score_batch(
                 by_monitor.setdefault(memory.monitor_id, []).append(entry)
         for monitor_id, of_one in by_monitor.items():
             _score_round(batch, of_one, monitor_id, find_monitor, now_ms, is_control)
+    _let_shadows_score(batch, rounds, find_monitor, shadows)
     return batch
+
+
+def _let_shadows_score(batch: ScoredBatch, rounds: list[list[Entry]], find_monitor: FindMonitor, shadows: bool) -> None:
+    shadowed: dict[RunRef, ShadowedRun] = {}
+    for ref, run in batch.runs.items():
+        shadow = run.memory.shadow
+        if shadow is not None and shadow.is_scoring and not run.memory.fault:
+            run.shadow_before = shadow.summary
+            shadowed[ref] = ShadowedRun(shadow if shadows else shadow.drop(AFTER_A_DEATH), run.memory.group, [])
+    if not shadowed:
+        return
+    for group in rounds:
+        for entry in group:
+            if entry.ref in shadowed:
+                own = batch.runs[entry.ref]
+                shadowed[entry.ref].steps.append((entry, own.scores[entry.position - own.first_position]))
+    score_shadows(shadowed, find_monitor)
+    for ref, one in shadowed.items():
+        run = batch.runs[ref]
+        run.memory = replace(run.memory, shadow=one.memory)
 
 
 def _score_round(
@@ -165,7 +193,7 @@ def _advance(
         before = run.memory.summary
         control = before.control if before.max_score is not None else is_control(entry.ref)
         summary = next_summary(before, entry.position, verdict, now_ms, control=control, rule=state.group)
-        run.memory = RunMemory(monitor.monitor_id, state, summary, "", run.memory.group)
+        run.memory = RunMemory(monitor.monitor_id, state, summary, "", run.memory.group, run.memory.shadow)
         run.scores.append(
             ScoreRecord(
                 verdict.turn,

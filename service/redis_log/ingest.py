@@ -188,6 +188,9 @@ class RedisStepLog:
     def _call(self, partition: int, together: list[_Waiting]) -> Call:
         keys = self._keys[partition]
         names = [keys.steps, keys.runs, keys.counts, keys.live, keys.early]
+        # Told once a call and numbered: all groups of a project have the same, and it may name many agents.
+        choices: dict[str, int] = {}
+        numbers = [choices.setdefault(to_choice(waiting.group), len(choices) + 1) for waiting in together]
         arguments: list[Argument] = [
             now_ms(),
             self._limits.max_steps_per_run,
@@ -196,11 +199,13 @@ class RedisStepLog:
             scripts.ID_WINDOW,
             scripts.SEQ_WINDOW,
             len(together),
+            len(choices),
+            *choices,
         ]
-        for waiting in together:
+        for waiting, number in zip(together, numbers, strict=True):
             group = waiting.group
             names += (keys.run(group.ref), keys.ids(group.ref), keys.run_early(group.ref))
-            arguments += (group.ref.name, group.monitor_id, waiting.received_us, len(group.steps))
+            arguments += (group.ref.name, number, waiting.received_us, len(group.steps))
             for step in group.steps:
                 arguments += (to_mark(step), "" if step.seq is None else step.seq, step.data)
         return Call(scripts.APPEND, names, arguments)
@@ -227,6 +232,14 @@ class RedisStepLog:
         if answer[0] == scripts.CROWDED:
             return Crowded(self._limits.max_live_runs)
         return self._pressure.overloaded(self._limits.max_backlog)
+
+
+def to_choice(group: StepGroup) -> str:
+    """Which monitors the group's run begins with, as the append script reads it."""
+    if not group.shadow_id and not group.by_agent:
+        return group.monitor_id
+    choice = {"monitor": group.monitor_id, "shadow": group.shadow_id, "by_agent": dict(group.by_agent)}
+    return orjson.dumps(choice).decode()
 
 
 def _unusual(group: StepGroup, step: NewStep, said: int) -> Appended | ServiceError:

@@ -17,15 +17,16 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:labelled` | zset | runs with an outcome, by when (ms) it was said |
 | `{pNN}:tally` | hash | `<project>:<monitor>:<rule>:<kind>` → runs that are over, see `scripts.TALLY`: kept for good |
 | `{pNN}:early` | zset | runs with steps that came before their turn by `seq`, by the time (ms) since which they wait |
-| `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary |
+| `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary; its shadow's likewise |
 | `{pNN}:scores:<run>` | string | 32 bytes a step, `records.ScoreRecord`, at 32 × position |
 | `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
 | `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
-| `{pNN}:alerts:<run>` | hash | episode → the alert as JSON (hidden:episode: told to nobody); ack:episode → its acknowledgement |
+| `{pNN}:alerts:<run>` | hash | episode → the alert; hidden:episode → one told nobody; ack:episode → acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
 | `{pNN}:closed` | stream | what is known of runs that are over, until the archive has it: see `endings.py` |
 | `{pNN}:parked` | stream | entries that could not be scored: the fields of steps (i as hex), and why |
+| `{pNN}:shadows` | hash | `<project>:<shadow>:<count>` → of a shadow over the partition's runs: `shadowing.COUNTS` |
 | `{pNN}:feed` | stream | field f: frames for live displays: each run's newest score, and those with an alert |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
 | `{pNN}:waited` | string | written before a wait for replicas, see `client.wait_commands` |
@@ -86,6 +87,7 @@ class PartitionKeys:
         "prefix",
         "runs",
         "scored",
+        "shadows",
         "steps",
         "tally",
     )
@@ -109,6 +111,7 @@ class PartitionKeys:
         self.closed = self.prefix + "closed"
         self.scored = self.prefix + "scored"
         self.feed = self.prefix + "feed"
+        self.shadows = self.prefix + "shadows"
         self.counts = self.prefix + "counts"
 
     def run(self, ref: RunRef) -> str:

@@ -16,6 +16,7 @@ from service.records import (
     RunProgress,
     RunRef,
     RunSummary,
+    ShadowSummary,
     WorkerReport,
 )
 from service.redis_log import scripts
@@ -87,10 +88,18 @@ class RedisPartitionLog:
 
     async def load(self, refs: Sequence[RunRef]) -> list[RunProgress]:
         """See `ports.PartitionLog.load`."""
-        rows = await self._fields(refs, "monitor", "state", "summary", "group")
+        rows = await self._fields(
+            refs, "monitor", "state", "summary", "group", "shadow", "shadow_state", "shadow_summary"
+        )
         return [
             RunProgress(
-                (row[0] or b"").decode(), row[1] or b"", RunSummary.from_bytes(row[2]), (row[3] or b"").decode()
+                (row[0] or b"").decode(),
+                row[1] or b"",
+                RunSummary.from_bytes(row[2]),
+                (row[3] or b"").decode(),
+                (row[4] or b"").decode(),
+                row[5] or b"",
+                ShadowSummary.from_bytes(row[6]),
             )
             for row in rows
         ]
@@ -193,7 +202,7 @@ class RedisPartitionLog:
     def _commit_call(self, commit: PartitionCommit) -> Call:
         keys = self._keys[commit.partition]
         names = [keys.fence, keys.cursor, keys.counts, keys.steps, keys.outbox, keys.parked, keys.alerts, keys.feed]
-        names.append(keys.tally)
+        names += (keys.tally, keys.shadows)
         packed = [b"".join(score.to_bytes() for score in run.scores) for run in commit.runs]
         feed_frame = to_feed_frame(commit.runs, packed)
         arguments: list[Argument] = [
@@ -210,12 +219,16 @@ class RedisPartitionLog:
         for parked in commit.parked:
             entry = parked.entry
             arguments += (entry.ref.name, entry.position, entry.received_us, entry.client_id, parked.reason, entry.data)
+        arguments.append(len(commit.shadow_counts))
+        for name, amount in commit.shadow_counts.items():
+            arguments += (":".join(name), amount)
         arguments.append(len(commit.runs))
         for run, scores in zip(commit.runs, packed, strict=True):
             names += (keys.run(run.ref), keys.scores(run.ref), keys.run_alerts(run.ref))
             # A run that is over moves in the tally with its first score and its first alert: others need no look.
             arguments.append(run.ref.name if run.alerts or run.first_position == 0 or run.summary.parked else "")
-            arguments += (run.state, run.summary.to_bytes(), run.first_position * SCORE_BYTES, scores, len(run.alerts))
+            arguments += (run.state, run.summary.to_bytes(), run.first_position * SCORE_BYTES, scores)
+            arguments += (run.shadow_state, b"" if run.shadow is None else run.shadow.to_bytes(), len(run.alerts))
             for alert in run.alerts:
                 member = "" if alert.hidden else f"{run.ref.name}#{alert.episode}"
                 arguments += (member, alert.episode, alert.created_ms, alert.body)

@@ -21,6 +21,7 @@ from service.records import (
     RunRef,
     RunSummary,
     ScoreRecord,
+    ShadowSummary,
     WorkerReport,
 )
 from service.redis_log.connection import RedisClient, redis_errors
@@ -41,6 +42,8 @@ _FIELDS = (
     "tags",
     "monitor",
     "summary",
+    "shadow",
+    "shadow_summary",
 )
 # A listing with filters looks at no more than so many runs before it says "go on from here".
 SCANNED_AT_MOST = 2000
@@ -237,6 +240,8 @@ def to_record(ref: RunRef, row: Sequence[bytes | None]) -> RunRecord | None:
         tags=orjson.loads(values["tags"] or b"{}"),
         monitor_id=(values["monitor"] or b"").decode(),
         summary=RunSummary.from_bytes(values["summary"]),
+        shadow_id=(values["shadow"] or b"").decode(),
+        shadow=ShadowSummary.from_bytes(values["shadow_summary"]),
     )
 
 

@@ -153,20 +153,31 @@ APPEND = Script(
     _STREAM
     + """
 -- KEYS: steps, runs, counts, live, early, then (run, ids, run's early) for each group.
--- ARGV: now (ms), steps per run, backlog, live runs, id window, seq window, groups, then for each group: run name,
--- monitor, received (us), count, then (id, seq, data) each; id is "" or 12 bytes of digest and 4 of the step's CRC-32,
--- seq "" or a number.
+-- ARGV: now (ms), steps per run, backlog, live runs, id window, seq window, groups, choices, each choice of monitors,
+-- then for each group: run name, number of its choice, received (us), count, then (id, seq, data) each; id is "" or 12
+-- bytes of digest and 4 of the step's CRC-32, seq "" or a number. A choice is a monitor's id, or JSON with the ids
+-- monitor and shadow and by_agent, agent → id.
 -- Returns for each group {code, answer to each step ...}, or {code} where none of it was stored; at last how many steps
 -- of the partition wait to be scored.
--- A run's first steps settle whose threshold it has: the agent named by then, whoever is named later.
+-- A run's first steps settle its monitor and its shadow, and whose threshold it has: by the agent named by then,
+-- whoever is named later.
 local now_ms, most, backlog, crowd = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local window, reach = tonumber(ARGV[5]), tonumber(ARGV[6])
 local counts = redis.call('HMGET', KEYS[3], 'appended', 'scored')
 local length = tonumber(counts[1] or '0') - tonumber(counts[2] or '0')
-local appended, answers, a = 0, {}, 8
+local choices = {}
+local function choose(index, agent)
+  local choice = choices[index] or ARGV[8 + index]
+  if type(choice) == 'string' then
+    choice = string.sub(choice, 1, 1) == '{' and cjson.decode(choice) or {monitor = choice, shadow = '', by_agent = {}}
+    choices[index] = choice
+  end
+  return agent and choice.by_agent[agent] or choice.monitor, choice.shadow
+end
+local appended, answers, a = 0, {}, 9 + tonumber(ARGV[8])
 for g = 1, tonumber(ARGV[7]) do
   local run, ids, early = KEYS[3 + 3 * g], KEYS[4 + 3 * g], KEYS[5 + 3 * g]
-  local name, monitor, now, count = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+  local name, chosen, now, count = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], tonumber(ARGV[a + 3])
   local first = a + 4
   a = first + 3 * count
   local known = redis.call('HMGET', run, 'next', 'ended_ms', 'agent', 'seq', 'expired')
@@ -203,7 +214,9 @@ for g = 1, tonumber(ARGV[7]) do
   else
     if fresh > 0 and not known[1] then
       if redis.call('HSETNX', run, 'created_ms', now_ms) == 1 then redis.call('ZADD', KEYS[2], now_ms, name) end
-      redis.call('HSETNX', run, 'monitor', monitor)
+      local monitor, shadow = choose(chosen, known[3])
+      redis.call('HSET', run, 'monitor', monitor)
+      if shadow ~= '' and shadow ~= monitor then redis.call('HSET', run, 'shadow', shadow) end
       if known[3] then redis.call('HSET', run, 'group', known[3]) end
       redis.call('ZADD', KEYS[4], 'NX', now_ms, name)
     end
@@ -497,13 +510,15 @@ COMMIT = Script(
     _EVEN_WHEN_FULL
     + TALLY
     + """
--- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, tally, then (run, scores, run's alerts) for each
--- run.
+-- KEYS: fence, cursor, counts, steps, outbox, parked, alerts, feed, tally, shadows, then (run, scores, run's alerts)
+-- for each run.
 -- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
 --   frame for the feed, entries that the feed keeps, parked, (run, position, received, client id, reason, data) each,
+--   counts of shadows, (field, amount to add) each,
 --   runs, then for each run: name if the scores may move it in the tally (else ""), state (empty leaves the one
---   before), summary, offset of the scores, scores, alerts, (member, episode, time (ms), JSON) each; without a member
---   the alert is hidden: it stays with the run alone.
+--   before), summary, offset of the scores, scores, the shadow's state, its summary (empty leaves both; without a
+--   state it is dropped), alerts, (member, episode, time (ms), JSON) each; without a member the alert is hidden: it
+--   stays with the run alone.
 -- Returns 1, or 0 when the fence has moved on and nothing was written.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 local a = 10
@@ -512,18 +527,27 @@ for _ = 1, tonumber(ARGV[9]) do
     'why', ARGV[a + 4], 'd', ARGV[a + 5])
   a = a + 6
 end
-local runs = tonumber(ARGV[a])
-a = a + 1
+for _ = 1, tonumber(ARGV[a]) do
+  redis.call('HINCRBYFLOAT', KEYS[10], ARGV[a + 1], ARGV[a + 2])
+  a = a + 2
+end
+local runs = tonumber(ARGV[a + 1])
+a = a + 2
 for r = 0, runs - 1 do
-  local run, scores, alerts = KEYS[10 + 3 * r], KEYS[11 + 3 * r], KEYS[12 + 3 * r]
+  local run, scores, alerts = KEYS[11 + 3 * r], KEYS[12 + 3 * r], KEYS[13 + 3 * r]
   local name = ARGV[a]
   local counted = name ~= '' and field_of(run, name)
   a = a + 1
   redis.call('HSET', run, 'summary', ARGV[a + 1])
   if ARGV[a] ~= '' then redis.call('HSET', run, 'state', ARGV[a]) end
   redis.call('SETRANGE', scores, ARGV[a + 2], ARGV[a + 3])
-  local opened = tonumber(ARGV[a + 4])
-  a = a + 5
+  if ARGV[a + 5] ~= '' then
+    redis.call('HSET', run, 'shadow_summary', ARGV[a + 5])
+    if ARGV[a + 4] == '' then redis.call('HDEL', run, 'shadow_state')
+    else redis.call('HSET', run, 'shadow_state', ARGV[a + 4]) end
+  end
+  local opened = tonumber(ARGV[a + 6])
+  a = a + 7
   for _ = 1, opened do
     if ARGV[a] == '' then redis.call('HSET', alerts, 'hidden:' .. ARGV[a + 1], ARGV[a + 3])
     else

@@ -14,10 +14,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.core.alerting import Alerting
 from service.core.scoring import IsControl, RunMemory, ScoredBatch, ScoredRun, no_control, park, score_batch
+from service.core.shadowing import add_counts, count_changes
 from service.errors import TransientError
 from service.ports import PartitionLog
 from service.records import Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
@@ -121,16 +122,12 @@ class ScoringLoop:
             await self._settle()
             await self._go_carefully(holdings, careful)
 
-    async def _score(self, holdings: dict[int, Holding], entries: list[Entry]) -> _Ready:
+    async def _score(self, holdings: dict[int, Holding], entries: list[Entry], *, shadows: bool = True) -> _Ready:
         memories = await self._recall(holdings, entries)
+        now_ms = time.time_ns() // 1_000_000
         batch = await asyncio.get_running_loop().run_in_executor(
             self._thread,
-            score_batch,
-            entries,
-            memories,
-            self._shelf.find,
-            time.time_ns() // 1_000_000,
-            self._is_control,
+            lambda: score_batch(entries, memories, self._shelf.find, now_ms, self._is_control, shadows=shadows),
         )
         together = by_partition(entries)
         for partition, own in together.items():
@@ -155,8 +152,9 @@ class ScoringLoop:
                 # Forgotten while its state is on its way to Redis: it must be there before it is read back.
                 await self._settle()
             progress = await self._log.load(missing)
-            await self._shelf.fetch(one.monitor_id for one in progress)
             memories |= {ref: self._to_memory(one) for ref, one in zip(missing, progress, strict=True)}
+        # Remembered runs too: what was loaded for them may have had to make room since.
+        await self._shelf.fetch(monitors_of(memories.values()))
         return memories
 
     async def _commit(self, ready: _Ready) -> None:
@@ -215,6 +213,10 @@ class ScoringLoop:
             metrics.scored.labels(monitor_id, where, "yes" if known else "no").inc(steps)
         for monitor_id, coverage in ready.batch.coverage.items():
             metrics.count_coverage(monitor_id, coverage)
+        for run in ready.batch.runs.values():
+            if run.memory.shadow is not None and run.shadow_before is not None:
+                shadow = run.memory.shadow
+                metrics.shadows.add(shadow.monitor_id, count_changes(run.shadow_before, shadow.summary))
         for parked in ready.batch.parked:
             metrics.parked.inc()
             log.error(
@@ -235,7 +237,10 @@ class ScoringLoop:
             if not await self._log.suspect(holding.lease, entry.entry_id):
                 self._lose(holding)
                 continue
-            ready = await self._score({entry.partition: holding}, [entry])
+            # Whose death it was at this entry, the run's own monitor's or its shadow's, nobody knows: the run is worth
+            # more, and goes on without the shadow before it is taken for the killer.
+            suspected = holding.lease.suspect == entry.entry_id
+            ready = await self._score({entry.partition: holding}, [entry], shadows=not suspected)
             try:
                 await self._write(ready)
             except TransientError:
@@ -289,14 +294,31 @@ def to_commit(holding: Holding, ready: _Ready, notes: Notes) -> PartitionCommit:
     entries = ready.entries[partition]
     refs = dict.fromkeys(entry.ref for entry in entries)
     runs = []
+    shadow_counts: dict[tuple[str, str, str], float] = {}
     for ref in refs:
         run = ready.batch.runs.get(ref)
         if run is not None:
             state = b"" if run.memory.state is None else run.memory.state.to_bytes()
-            runs.append(
-                RunCommit(ref, state, run.memory.summary, run.first_position, tuple(run.scores), notes.get(ref, ()))
+            shadow, moved = run.memory.shadow, run.shadow_before
+            commit = RunCommit(
+                ref, state, run.memory.summary, run.first_position, tuple(run.scores), notes.get(ref, ())
             )
+            if shadow is not None and moved is not None:
+                add_counts(shadow_counts, ref, shadow, moved)
+                shadow_state = b"" if shadow.state is None else shadow.state.to_bytes()
+                commit = replace(commit, shadow_state=shadow_state, shadow=shadow.summary)
+            runs.append(commit)
     parked = tuple(one for one in ready.batch.parked if one.entry.partition == partition)
     return PartitionCommit(
-        partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked, entries=len(entries)
+        partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked, len(entries), shadow_counts
     )
+
+
+def monitors_of(memories: Iterable[RunMemory]) -> set[str]:
+    """The monitors that score these runs, shadows included."""
+    wanted = set()
+    for memory in memories:
+        wanted.add(memory.monitor_id)
+        if memory.shadow is not None and memory.shadow.is_scoring:
+            wanted.add(memory.shadow.monitor_id)
+    return wanted

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from service.core.alerting import Alerting, to_note
 from service.core.evidence import FOLLOWED_STEPS, explain
 from service.core.scoring import ScoredBatch, ScoredRun
+from service.errors import NotFound
 from service.ports import MonitorShelf, PartitionLog
 from service.records import AlertNote, JsonObject, RunRef
+
+log = logging.getLogger(__name__)
 
 Notes = dict[RunRef, tuple[AlertNote, ...]]
 
@@ -57,7 +61,11 @@ class AlertNoter:
         }
 
     def _explain(self, run: ScoredRun, committed: bytes | None) -> list[JsonObject | None]:
-        monitor = self._shelf.find(run.memory.monitor_id)
+        try:
+            monitor = self._shelf.find(run.memory.monitor_id)
+        except NotFound as error:
+            log.warning("an alert goes without evidence: %s", error)
+            return [None] * len(run.alerts)
         return [explain(monitor, run, opened, committed) for opened in run.alerts]
 
     def close(self) -> None:

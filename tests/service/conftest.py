@@ -82,6 +82,8 @@ class Core:
     log: RedisStepLog
     partitions: RedisPartitionLog
     reader: RedisRunReader
+    read: Callable[[str], LiveMonitor] = FakeMonitor
+    """The monitor that a worker finds under this id."""
     archived: bool = False
     """Whether what is scored stays in the log until an archiver trims it."""
 
@@ -94,9 +96,12 @@ class Core:
         steps = [NewStep(data, name) for data, name in zip(raw_steps, names, strict=True)]
         return [one.position for one in await self.append(run_id, steps) if one.position is not None]
 
-    async def append(self, run_id: str, steps: Sequence[NewStep], monitor_id: str = "m-fake") -> list[Appended]:
+    async def append(
+        self, run_id: str, steps: Sequence[NewStep], monitor_id: str = "m-fake", shadow_id: str = "", **by_agent: str
+    ) -> list[Appended]:
         """Append steps of one run; raises the first refusal."""
-        (answers,) = await self.log.append([StepGroup(self.ref(run_id), tuple(steps), monitor_id)])
+        group = StepGroup(self.ref(run_id), tuple(steps), monitor_id, shadow_id, by_agent)
+        (answers,) = await self.log.append([group])
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
@@ -133,7 +138,7 @@ class Core:
         async def folder(monitor_id: str) -> str | None:
             return await find_monitor(self.client, monitor_id)
 
-        shelf = LoadedMonitors(lambda folder: FakeMonitor(folder.name), folder)
+        shelf = LoadedMonitors(lambda folder: self.read(folder.name), folder)
         shelf.put(monitor or FakeMonitor(), active=True)
         leases = LeaseKeeper(partition_log, owner, self.keys.count, lease_ms, lambda: (shelf.ids, "cpu"))
         metrics = WorkerMetrics(CollectorRegistry())
