@@ -16,6 +16,9 @@
 | FOREWARN_REDACT | none | `secrets` masks API keys, tokens and private keys in steps before they are stored |
 | FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
 | FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
+| FOREWARN_WEBHOOK_GRACE_HOURS | 24 | how long a secret that was rotated signs beside the new one |
+| FOREWARN_WEBHOOK_DISABLE_DAYS | 5 | a webhook that has failed for so long without a success is disabled; 0: never |
+| FOREWARN_WEBHOOK_DISABLE_FAILURES | 20 | … if at least so many attempts failed meanwhile |
 | FOREWARN_PUBLIC_URL | none | the service's address from outside, for links in alerts; without it they have no host |
 | FOREWARN_SEVERITY_WARNING | 0.5 | failure probability from which an alert's severity is warning, else info |
 | FOREWARN_SEVERITY_CRITICAL | 0.8 | failure probability from which it is critical |
@@ -74,6 +77,9 @@ class Settings(BaseSettings):
     redact: Literal["none", "secrets"] = "none"
     appendfsync: Literal["always", "everysec"] = "always"
     webhook_allow: str = ""
+    webhook_grace_hours: float = Field(24, ge=0, le=24 * 90)
+    webhook_disable_days: float = Field(5, ge=0, le=365)
+    webhook_disable_failures: int = Field(20, ge=1, le=1_000_000)
     public_url: str = Field("", max_length=500)
     severity_warning: float = Field(0.5, ge=0, le=1)
     severity_critical: float = Field(0.8, ge=0, le=1)

@@ -11,14 +11,18 @@ from collections.abc import Callable, Collection, Iterable
 
 from prometheus_client import CollectorRegistry
 
+from service.alerts import formats
+from service.alerts.disabling import Disabling
 from service.alerts.fanout import FanOut
+from service.alerts.gate import stopped
 from service.alerts.metrics import DeliveryMetrics, answer_label
 from service.alerts.policy import Attempt, DeliveryPolicy, Settlement
 from service.alerts.records import Delivery, mark_stale
-from service.alerts.registry import Webhook, WebhookRegistry
+from service.alerts.registry import WebhookRegistry
 from service.alerts.sending import Sender
 from service.alerts.store import STORE_ERRORS, AlertNow, DeliveryStore, DueWebhook
 from service.alerts.targets import TargetGuard
+from service.alerts.webhook import Webhook
 from service.redis_log.connection import RedisClient
 
 logger = logging.getLogger(__name__)
@@ -33,7 +37,8 @@ class DeliveryLoop:
 
     At least once, with one stable `webhook-id` for an alert and a webhook: a delivery is claimed for a bounded time
     before it is sent, and settled after; whoever dies between leaves a claim that lapses. A webhook gets at most
-    `policy.per_endpoint` requests at a time, so a slow one fills no more than its own places.
+    `policy.per_endpoint` requests at a time, and one at a time after a failure until it takes something, so a slow one
+    fills no more than its own places, and many of them not those of all.
     """
 
     def __init__(
@@ -56,11 +61,13 @@ class DeliveryLoop:
         self._sender = sender or Sender(guard, timeout_ms=self._policy.timeout_ms)
         self._owned = owned_partitions
         self._metrics = metrics or DeliveryMetrics(CollectorRegistry())
+        self._disabling = Disabling(self._registry, self._store, self._policy, self._metrics)
         self._drain_s = drain_s
         self._clock = clock
         self._woken = asyncio.Event()
         self._in_flight: Counter[str] = Counter()
         self._held_until_ms: dict[str, int] = {}
+        self._troubled: set[str] = set()
         self._counted_ms = 0
         self._tasks: dict[asyncio.Task[None], tuple[int, Delivery]] = {}
 
@@ -150,19 +157,9 @@ class DeliveryLoop:
 
     async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None, now: AlertNow) -> None:
         attempt: Attempt | None = None
-        if webhook is None:
-            settlement = Settlement("failed", 0, "the webhook was deleted")
-        elif self._now_ms() >= delivery.expires_ms:
-            settlement = Settlement("expired", 0, delivery.error or "too old to be sent")
-        elif now.acknowledged:
-            settlement = Settlement("acknowledged", 0, "acknowledged before it could be sent")
-        else:
-            body = mark_stale(delivery.body) if now.run_over else delivery.body
-            self._metrics.stale.inc(now.run_over)
-            with self._metrics.in_flight.track_inprogress():
-                attempt = await self._sender.send(webhook, delivery.id, body)
-            self._metrics.attempts.labels(answer_label(attempt.status)).inc()
-            self._metrics.attempt_seconds.observe(attempt.latency_ms / 1000)
+        settlement = stopped(webhook, delivery, now, self._now_ms())
+        if settlement is None and webhook is not None:
+            attempt = await self._attempt(webhook, delivery, now)
             now_ms = self._now_ms()
             settlement = self._policy.settle(
                 attempt, tries=delivery.tries, now_ms=now_ms, expires_ms=delivery.expires_ms
@@ -170,7 +167,22 @@ class DeliveryLoop:
             if attempt.retry_after_ms:  # the receiver asks for quiet: its other messages wait too, within reason
                 held_ms = min(attempt.retry_after_ms, self._policy.longest_delay_ms)
                 self._held_until_ms[delivery.webhook_id] = now_ms + held_ms
+        else:
+            self._troubled.discard(delivery.webhook_id)
+        assert settlement is not None
         await self._settle(partition, delivery, settlement, attempt)
+        if attempt is not None and webhook is not None:
+            await self._disabling.note(webhook, attempt, self._now_ms())
+
+    async def _attempt(self, webhook: Webhook, delivery: Delivery, now: AlertNow) -> Attempt:
+        event = mark_stale(delivery.body) if now.run_over else delivery.body
+        self._metrics.stale.inc(now.run_over)
+        with self._metrics.in_flight.track_inprogress():
+            attempt = await self._sender.send(webhook, delivery.id, formats.render(webhook, event))
+        self._metrics.attempts.labels(answer_label(attempt.status)).inc()
+        self._metrics.attempt_seconds.observe(attempt.latency_ms / 1000)
+        (self._troubled.discard if attempt.delivered else self._troubled.add)(webhook.id)
+        return attempt
 
     async def _settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None
@@ -186,13 +198,16 @@ class DeliveryLoop:
                 await asyncio.sleep(pause_s)
         if not written:
             return
+        if settlement.held:
+            self._metrics.held.inc()
+            return
         if settlement.state == "pending":
             logger.info("delivery %s, attempt %d failed: %s", delivery.id, delivery.attempts, settlement.error)
             return
         self._metrics.settled.labels(settlement.state).inc()
         if settlement.state == "delivered":
             self._metrics.alert_to_webhook_seconds.observe(max(0, self._now_ms() - delivery.alert_ms) / 1000)
-        elif settlement.state == "acknowledged":
+        elif settlement.state in {"acknowledged", "lapsed"}:
             logger.info("delivery %s is not sent any more: %s", delivery.id, settlement.error)
         else:
             logger.warning("delivery %s has %s: %s", delivery.id, settlement.state, settlement.error)
@@ -205,7 +220,8 @@ class DeliveryLoop:
             logger.error("delivery %s met a defect and will be tried again", delivery.id, exc_info=error)
 
     def _free(self, webhook_id: str) -> int:
-        endpoint = self._policy.per_endpoint - self._in_flight[webhook_id]
+        places = 1 if webhook_id in self._troubled else self._policy.per_endpoint
+        endpoint = places - self._in_flight[webhook_id]
         return min(endpoint, self._policy.in_flight - self._in_flight.total())
 
     def _release(self, webhook_id: str, places: int) -> None:

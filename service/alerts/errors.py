@@ -4,6 +4,8 @@ ServiceError
 └── PoisonError
     ├── TargetRefused       a webhook's URL is malformed, or leads to an address that webhooks may not reach
     ├── TooManyWebhooks     the project has as many webhooks as it may have
+    ├── FormatIncomplete    the format of a webhook's body needs something that was not given
+    ├── WebhookDisabled     nothing is sent to the webhook until it is enabled
     └── NotFound
         ├── WebhookNotFound     the project has no such webhook
         └── DeliveryNotFound    the webhook has no such delivery, or its record has aged away
@@ -31,6 +33,18 @@ class TooManyWebhooks(PoisonError):
         super().__init__(f"project {project} has {limit} webhooks, which is the most it may have: delete one first")
         self.project = project
         self.limit = limit
+
+
+class FormatIncomplete(PoisonError):
+    """The format of a webhook's body needs something that was not given."""
+
+
+class WebhookDisabled(PoisonError):
+    """The webhook is disabled."""
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"webhook {webhook_id} is disabled: enable it first (POST /v1/webhooks/{webhook_id}/enable)")
+        self.webhook_id = webhook_id
 
 
 class WebhookNotFound(NotFound):

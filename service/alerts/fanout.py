@@ -1,16 +1,18 @@
-"""From the outbox to deliveries: every alert becomes one pending delivery for each webhook of its project."""
+"""From the outbox to deliveries: every event becomes one pending delivery for each webhook of its project that is to
+get it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from service.alerts.metrics import DeliveryMetrics
-from service.alerts.records import OutboxAlert, parse_outbox_alert
-from service.alerts.registry import Webhook, WebhookRegistry
+from service.alerts.records import RUN_ALERT, OutboxAlert, parse_outbox_alert
+from service.alerts.registry import WebhookRegistry
 from service.alerts.store import STORE_ERRORS, DeliveryStore, FanOutItem, OutboxEntry
+from service.alerts.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class FanOut:
             if alert is not None and alert.project not in webhooks:
                 webhooks[alert.project] = await self._registry.of_project(alert.project)
             if alert is not None or entry.alert is None:
-                ready.append(FanOutItem(entry, alert, webhooks[alert.project] if alert else ()))
+                ready.append(FanOutItem(entry, alert, addressees(alert, webhooks[alert.project]) if alert else ()))
         self._metrics.fanned_out.inc(await self._store.fan_out(ready, self._now_ms()))
         return len(entries)
 
@@ -93,3 +95,12 @@ class FanOut:
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
+
+
+def addressees(alert: OutboxAlert, webhooks: Sequence[Webhook]) -> list[Webhook]:
+    """Those of a project's webhooks that are to get an event. Alerts for a disabled webhook are kept for it, as failed
+    deliveries; notices are not, and never go to the webhook that they are about."""
+    admitted = [webhook for webhook in webhooks if webhook.filters.admit(alert.event_type, alert.data)]
+    if alert.event_type == RUN_ALERT:
+        return admitted
+    return [one for one in admitted if one.disabled is None and one.id != alert.data.get("webhook_id")]

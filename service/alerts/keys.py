@@ -11,7 +11,8 @@ Cluster. The registry of webhooks belongs to a project, not to a partition, and 
 | `{pNN}:due:<webhook>` | zset | pending deliveries of a webhook → when to try next, ms |
 | `{pNN}:due` | zset | webhooks with pending deliveries → the earliest of their times, ms |
 | `{pNN}:deliveries:<webhook>` | zset | all known deliveries of a webhook → when created, ms |
-| `webhooks:{<project>}` | hash | webhook id → `registry.Webhook` as JSON |
+| `webhooks:{<project>}` | hash | webhook id → `webhook.Webhook` as JSON |
+| `webhooks:{<project>}:health:<webhook>` | hash | failures, since_ms, error since the last_success_ms |
 """
 
 from __future__ import annotations
@@ -58,3 +59,8 @@ def webhook_deliveries_key(partition: int, webhook_id: str) -> str:
 def webhooks_key(project: str) -> str:
     """The registry of a project's webhooks."""
     return f"webhooks:{{{project}}}"
+
+
+def health_key(project: str, webhook_id: str) -> str:
+    """How a webhook's receiver has been doing."""
+    return f"{webhooks_key(project)}:health:{webhook_id}"

@@ -31,7 +31,7 @@ class DeliveryMetrics:
         )
         self.settled = Counter(
             "forewarn_webhook_deliveries",
-            "Deliveries that came to an end, by state: delivered, failed, expired or acknowledged (not sent any more).",
+            "Deliveries that came to an end, by state: delivered, failed, expired; acknowledged or lapsed: not sent.",
             ["state"],
             registry=registry,
         )
@@ -40,9 +40,20 @@ class DeliveryMetrics:
             "Attempts to send a warning about a run that was over by then.",
             registry=registry,
         )
+        self.held = Counter(
+            "forewarn_webhook_held",
+            "Times that a delivery was held back by its webhook's quiet hours.",
+            registry=registry,
+        )
+        self.disabled = Counter(
+            "forewarn_webhook_disabled",
+            "Webhooks disabled, by reason: gone (the receiver answered 410) or failing (it took nothing for long).",
+            ["reason"],
+            registry=registry,
+        )
         self.fanned_out = Counter(
             "forewarn_webhook_fanned_out",
-            "Deliveries made from alerts: one for each webhook of the alert's project.",
+            "Deliveries made from alerts: one for each webhook that is to get it.",
             registry=registry,
         )
         self.parked = Counter(

@@ -7,8 +7,9 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-DeliveryState = Literal["pending", "delivered", "failed", "expired", "acknowledged"]
-"""`acknowledged`: somebody had taken note of the alert before this could be sent, so it was not."""
+DeliveryState = Literal["pending", "delivered", "failed", "expired", "acknowledged", "lapsed"]
+"""`acknowledged`: somebody had taken note of the alert before this could be sent, so it was not. `lapsed`: quiet hours
+held it back, and when they ended the run was over or out of the episode."""
 
 DAY_MS = 86_400_000
 
@@ -35,6 +36,8 @@ class Settlement:
     state: DeliveryState
     next_ms: int
     error: str
+    held: bool = False
+    """Quiet hours hold it back: this was no try, and its time to live begins when they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class DeliveryPolicy:
     max_tries: int = 40
     first_delay_ms: int = 500
     longest_delay_ms: int = 900_000
+    longest_wait_ms: int = 3_600_000
+    """`Retry-After` is followed so far and no further: an absurd one must not outlive the warning."""
     ttl_ms: int = 6 * 3_600_000
     timeout_ms: int = 10_000
     claim_margin_ms: int = 5_000
@@ -56,6 +61,10 @@ class DeliveryPolicy:
     in_flight: int = 256
     keep_delivered_ms: int = DAY_MS
     keep_failed_ms: int = 30 * DAY_MS
+    disable_after_ms: int = 5 * DAY_MS
+    """A webhook that has failed for so long without a success is disabled; 0: never."""
+    disable_failures: int = 20
+    """… if it failed at least so often meanwhile."""
 
     @property
     def claim_ms(self) -> int:
@@ -71,7 +80,7 @@ class DeliveryPolicy:
         """What follows from an attempt that was the `tries`-th since the delivery was queued.
 
         Any answer outside 2xx is retried, as Standard Webhooks asks, but 410 Gone, by which a receiver says that it
-        will never want this again. `Retry-After` lengthens the pause and never shortens it.
+        will never want this again. `Retry-After` lengthens the pause, up to `longest_wait_ms`, and never shortens it.
         """
         if attempt.delivered:
             return Settlement("delivered", 0, "")
@@ -79,10 +88,17 @@ class DeliveryPolicy:
             return Settlement("failed", 0, attempt.error)
         if tries >= self.max_tries:
             return Settlement("failed", 0, f"given up after {tries} tries: {attempt.error}")
-        pause = max(self.delay_ms(tries, random.random()), attempt.retry_after_ms or 0)  # jitter needs no secrecy
+        asked_ms = min(attempt.retry_after_ms or 0, self.longest_wait_ms)
+        pause = max(self.delay_ms(tries, random.random()), asked_ms)  # jitter needs no secrecy
         if now_ms + pause >= expires_ms:
             return Settlement("expired", 0, f"too old for another try: {attempt.error}")
         return Settlement("pending", now_ms + pause, attempt.error)
+
+    def gives_up_on_webhook(self, failures: int, failing_since_ms: int, now_ms: int) -> bool:
+        """True if a receiver has failed so long and so often that it is to be disabled."""
+        if not self.disable_after_ms or not failing_since_ms:
+            return False
+        return failures >= self.disable_failures and now_ms - failing_since_ms >= self.disable_after_ms
 
     def keep_ms(self, state: DeliveryState) -> int:
         """How long the record of a settled delivery stays visible."""

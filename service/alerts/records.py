@@ -11,11 +11,15 @@ from typing import Any, cast
 import orjson
 
 from service.alerts.policy import DeliveryState
+from service.alerts.webhook import Disabled, Webhook
+
+RUN_ALERT = "run.alert"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxAlert:
-    """One opened alert episode, as the worker's commit script put it into the outbox."""
+    """What the outbox carries: an opened alert episode, as the worker's commit script put it there, or a notice of
+    this package, which has no run."""
 
     alert_id: str
     project: str
@@ -28,7 +32,9 @@ class OutboxAlert:
         """The webhook's body by Standard Webhooks: `type`, `timestamp` (ISO 8601, of the alert) and `data`. Same
         alert, same bytes, while its run goes on; `mark_stale` says what is sent later."""
         data = {name: value for name, value in self.data.items() if name != "type"}
-        return event_body(self.event_type, self.created_ms, {**data, "stale": False})
+        if self.run_id:
+            data["stale"] = False
+        return event_body(self.event_type, self.created_ms, data)
 
 
 def parse_outbox_alert(raw: bytes) -> OutboxAlert:
@@ -36,7 +42,8 @@ def parse_outbox_alert(raw: bytes) -> OutboxAlert:
     data = orjson.loads(raw)
     if not isinstance(data, dict):
         raise ValueError("an outbox entry must be a JSON object")
-    for name in ("id", "project", "run_id"):
+    event_type = str(data.get("type", RUN_ALERT))
+    for name in ("id", "project", *(("run_id",) if event_type == RUN_ALERT else ())):
         if not isinstance(data.get(name), str) or not data[name]:
             raise ValueError(f"an outbox entry needs the text {name!r}")
     created_ms = data.get("created_ms")
@@ -45,9 +52,9 @@ def parse_outbox_alert(raw: bytes) -> OutboxAlert:
     return OutboxAlert(
         alert_id=data["id"],
         project=data["project"],
-        run_id=data["run_id"],
+        run_id=data.get("run_id", ""),
         created_ms=created_ms,
-        event_type=str(data.get("type", "run.alert")),
+        event_type=event_type,
         data=data,
     )
 
@@ -70,6 +77,26 @@ def mark_stale(body: bytes) -> bytes:
     return orjson.dumps(event)
 
 
+def disabled_notice(webhook: Webhook, why: Disabled, host: str, failures: int) -> bytes:
+    """The outbox entry that tells a project's other webhooks that one was disabled. The target is named by its host
+    alone: in some services the path is what lets one in. The same webhook, disabled the same moment: the same id."""
+    digest = hashlib.sha256(f"{webhook.id}\x00{why.since_ms}".encode()).hexdigest()[:20]
+    notice = {
+        "id": f"notice_{digest}",
+        "type": "webhook.disabled",
+        "project": webhook.project,
+        "severity": "warning",
+        "webhook_id": webhook.id,
+        "description": webhook.description,
+        "host": host,
+        "reason": why.reason,
+        "error": why.error,
+        "failures": failures,
+        "created_ms": why.since_ms,
+    }
+    return orjson.dumps(notice)
+
+
 def delivery_id(partition: int, alert_id: str, webhook_id: str) -> str:
     """The `webhook-id` of an alert for a webhook: the same on every try, and unlike any other. It names its
     partition."""
@@ -87,7 +114,8 @@ def partition_of_delivery(raw_id: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert for one webhook. `attempts` counts all sends ever begun, `tries` those since it was last queued."""
+    """One alert for one webhook. `attempts` counts all claims, of which `holds` were held back unsent; `tries` counts
+    the sends since it was last queued."""
 
     id: str
     webhook_id: str
@@ -106,6 +134,14 @@ class Delivery:
     status: int | None
     error: str
     latency_ms: float | None
+    holds: int = 0
+    held: bool = False
+    """Quiet hours have held it back since it was last queued."""
+
+    @property
+    def sends(self) -> int:
+        """How often it was sent, or begun to be."""
+        return self.attempts - self.holds
 
     @classmethod
     def from_fields(cls, fields: Mapping[bytes, bytes]) -> Delivery:
@@ -132,4 +168,6 @@ class Delivery:
             status=int(fields[b"status"]) if fields.get(b"status") else None,
             error=text(b"error"),
             latency_ms=float(fields[b"latency_ms"]) if fields.get(b"latency_ms") else None,
+            holds=int(fields.get(b"holds", b"0")),
+            held=fields.get(b"held") == b"1",
         )

@@ -1,95 +1,60 @@
-"""The webhooks of a project: where its alerts go, and the secrets that sign them. Kept in Redis, one hash a project."""
+"""The webhooks of a project: registered, changed, disabled. Kept in Redis, one hash a project."""
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import orjson
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from service.alerts.availability import needs_redis
-from service.alerts.errors import TooManyWebhooks, WebhookNotFound
+from service.alerts.errors import FormatIncomplete, TooManyWebhooks, WebhookNotFound
+from service.alerts.health import WebhookHealth
 from service.alerts.keys import webhooks_key
 from service.alerts.targets import TargetGuard
-from service.redis_log.connection import RedisClient
+from service.alerts.webhook import Disabled, Webhook, new_secret
+from service.redis_log.connection import RedisClient, run_script
+from service.redis_log.scripts import SWAP_FIELD, Call
 
-FORMAT = 1
 LIMIT_PER_PROJECT = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """One target for a project's alerts. `secrets` are `whsec_…`; each signs, the first is the current one."""
-
-    id: str
-    project: str
-    url: str
-    description: str
-    secrets: tuple[str, ...]
-    created_ms: int
-
-    def to_json(self) -> bytes:
-        """The record as it is stored, with its format version."""
-        return orjson.dumps(
-            {
-                "format": FORMAT,
-                "id": self.id,
-                "project": self.project,
-                "url": self.url,
-                "description": self.description,
-                "secrets": list(self.secrets),
-                "created_ms": self.created_ms,
-            }
-        )
-
-    @classmethod
-    def from_json(cls, raw: bytes | str) -> Webhook:
-        """The webhook in a stored record."""
-        record = orjson.loads(raw)
-        return cls(
-            id=record["id"],
-            project=record["project"],
-            url=record["url"],
-            description=record["description"],
-            secrets=tuple(record["secrets"]),
-            created_ms=record["created_ms"],
-        )
-
-
-def new_secret() -> str:
-    """A fresh signing secret: `whsec_` and 32 random bytes in base64, as Standard Webhooks asks."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-
-
 class WebhookRegistry:
-    """Create, find, list and delete the webhooks of a project."""
+    """Create, find, list, change and delete the webhooks of a project. Whoever changes one at the same time as another
+    does so on top of the other's change."""
 
     def __init__(self, redis: RedisClient, guard: TargetGuard, *, clock: Callable[[], float] = time.time) -> None:
         self._redis = redis
         self._guard = guard
         self._clock = clock
+        self.health = WebhookHealth(redis)
 
     @needs_redis
-    async def create(self, project: str, url: str, description: str = "") -> Webhook:
-        """A new webhook, its secret included. Raises `TargetRefused` for a forbidden target, `TooManyWebhooks` at
-        the limit."""
-        target = self._guard.parse(url)
-        await self._guard.resolve(target.host, target.port)
+    async def create(self, project: str, url: str, description: str = "", **more: Any) -> Webhook:
+        """A new webhook, its secret included; `more` are further fields of `Webhook`. Raises `TargetRefused` for a
+        forbidden target, `TooManyWebhooks` at the limit, `FormatIncomplete`."""
+        await self.check_target(url)
         if int(await self._redis.hlen(webhooks_key(project))) >= LIMIT_PER_PROJECT:
             raise TooManyWebhooks(project, LIMIT_PER_PROJECT)
-        webhook = Webhook(
-            id="wh_" + secrets.token_hex(10),
-            project=project,
-            url=url,
-            description=description,
-            secrets=(new_secret(),),
-            created_ms=int(self._clock() * 1000),
+        webhook = _complete(
+            Webhook(
+                id="wh_" + secrets.token_hex(10),
+                project=project,
+                url=url,
+                description=description,
+                secret=new_secret(),
+                created_ms=self._now_ms(),
+                **more,
+            )
         )
         await self._redis.hset(webhooks_key(project), webhook.id, webhook.to_json())
         return webhook
+
+    async def check_target(self, url: str) -> None:
+        """Raises `TargetRefused` if webhooks may not be sent there."""
+        target = self._guard.parse(url)
+        await self._guard.resolve(target.host, target.port)
 
     @needs_redis
     async def find(self, project: str, webhook_id: str) -> Webhook | None:
@@ -110,9 +75,66 @@ class WebhookRegistry:
         found = [Webhook.from_json(raw) for raw in await self._redis.hvals(webhooks_key(project))]
         return sorted(found, key=lambda webhook: (webhook.created_ms, webhook.id))
 
+    async def change(self, project: str, webhook_id: str, fields: Mapping[str, Any]) -> Webhook:
+        """The webhook with other fields, its target checked if that is one of them. Raises `WebhookNotFound`,
+        `TargetRefused`, `FormatIncomplete`."""
+        if "url" in fields:
+            await self.check_target(fields["url"])
+        return await self._swap(project, webhook_id, lambda webhook: _complete(replace(webhook, **fields)))
+
+    async def rotate(self, project: str, webhook_id: str, grace_ms: int) -> Webhook:
+        """The webhook with a new secret; the old one signs too for `grace_ms`. Raises `WebhookNotFound`."""
+        return await self._swap(project, webhook_id, lambda webhook: webhook.rotated(self._now_ms(), grace_ms))
+
+    async def disable(self, webhook: Webhook, why: Disabled) -> bool:
+        """Nothing more is sent to the webhook. False if it is deleted or was disabled already."""
+        done = False
+
+        def disabled(now: Webhook) -> Webhook:
+            nonlocal done
+            done = now.disabled is None
+            return replace(now, disabled=now.disabled or why)
+
+        try:
+            await self._swap(webhook.project, webhook.id, disabled)
+        except WebhookNotFound:
+            return False
+        return done
+
+    async def enable(self, project: str, webhook_id: str) -> Webhook:
+        """The webhook is sent to again, its failures forgotten. Raises `WebhookNotFound`."""
+        webhook = await self._swap(project, webhook_id, lambda now: replace(now, disabled=None))
+        await self.health.forget(webhook)
+        return webhook
+
     @needs_redis
-    async def delete(self, project: str, webhook_id: str) -> None:
-        """Forgets the webhook: what is still pending for it is recorded as failed and not sent. Raises
-        `WebhookNotFound`."""
+    async def delete(self, project: str, webhook_id: str) -> Webhook:
+        """Forgets the webhook, and gives what it was: what is still pending for it is recorded as failed and not sent.
+        Raises `WebhookNotFound`."""
+        webhook = await self.get(project, webhook_id)
         if not await self._redis.hdel(webhooks_key(project), webhook_id):
             raise WebhookNotFound(webhook_id)
+        await self.health.forget(webhook)
+        return webhook
+
+    @needs_redis
+    async def _swap(self, project: str, webhook_id: str, change: Callable[[Webhook], Webhook]) -> Webhook:
+        key = webhooks_key(project)
+        while True:
+            raw = await self._redis.hget(key, webhook_id)
+            if raw is None:
+                raise WebhookNotFound(webhook_id)
+            webhook = change(Webhook.from_json(raw))
+            if await run_script(self._redis, Call(SWAP_FIELD, [key], [webhook_id, raw, webhook.to_json()])):
+                return webhook
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _complete(webhook: Webhook) -> Webhook:
+    if webhook.format == "pagerduty":
+        if not webhook.routing_key:
+            raise FormatIncomplete("the format pagerduty needs a routing_key: the integration key of a service")
+        return webhook
+    return replace(webhook, routing_key="") if webhook.routing_key else webhook

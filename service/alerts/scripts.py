@@ -4,9 +4,10 @@ All keys of a call lie in one partition's hash slot; keys of single deliveries a
 prefix, which every script gets as its first argument. Commands stay within Redis 6.2. Clocks are the caller's, in
 milliseconds.
 
-    fan out ──▶ pending ──claim──▶ (sending) ──settle──▶ delivered | failed | expired | acknowledged
+    fan out ──▶ pending ──claim──▶ (sending) ──settle──▶ delivered | failed | expired | acknowledged | lapsed
                    ▲                   │  │                     │
-                   └── claim lapses ───┘  └─ settle: next try   └── redeliver ──▶ pending
+                   └── claim lapses ───┘  └─ settle: next try,  └── redeliver ──▶ pending
+                                             or held back
 """
 
 from __future__ import annotations
@@ -119,11 +120,51 @@ REDELIVER = Script(
 -- KEYS: delivery, the webhook's due, due index, outbox.  ARGV: id, webhook, now, expires.
 -- Makes the delivery due now, whatever its state, and wakes the partition's owner. Returns 1, or 0 when there is none.
 if redis.call('HGET', KEYS[1], 'webhook_id') ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'state', 'pending', 'tries', 0, 'next_ms', ARGV[3], 'expires_ms', ARGV[4])
+redis.call('HSET', KEYS[1], 'state', 'pending', 'tries', 0, 'held', 0, 'next_ms', ARGV[3],
+  'expires_ms', ARGV[4])
 redis.call('PERSIST', KEYS[1])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 redis.call('ZADD', KEYS[3], 'LT', ARGV[3], ARGV[2])
 redis.call('XADD', KEYS[4], '*', 'wake', ARGV[1])
 return 1
+""",
+)
+
+NOTE_ATTEMPT = Script(
+    "note attempt",
+    """
+-- KEYS: the project's webhooks, the webhook's health.  ARGV: webhook, 1 if delivered, now, error.
+-- Returns failures since the last success, and when the first of them was. A deleted webhook leaves nothing behind.
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {0, 0} end
+if ARGV[2] == '1' then
+  redis.call('HDEL', KEYS[2], 'failures', 'since_ms', 'error')
+  redis.call('HSET', KEYS[2], 'last_success_ms', ARGV[3])
+  return {0, 0}
+end
+redis.call('HSETNX', KEYS[2], 'since_ms', ARGV[3])
+redis.call('HSET', KEYS[2], 'error', ARGV[4])
+return {redis.call('HINCRBY', KEYS[2], 'failures', 1), tonumber(redis.call('HGET', KEYS[2], 'since_ms'))}
+""",
+)
+
+HURRY = Script(
+    "hurry",
+    """
+-- KEYS: the webhook's due, due index, outbox.  ARGV: prefix, webhook, now.
+-- What was held back for the webhook is due now, to be judged anew; the partition's owner is woken. Returns how many.
+local hurried = 0
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[3], '+inf')) do
+  local key = ARGV[1] .. 'delivery:' .. id
+  if redis.call('HGET', key, 'held') == '1' then
+    redis.call('HSET', key, 'next_ms', ARGV[3])
+    redis.call('ZADD', KEYS[1], ARGV[3], id)
+    hurried = hurried + 1
+  end
+end
+if hurried > 0 then
+  redis.call('ZADD', KEYS[2], 'LT', ARGV[3], ARGV[2])
+  redis.call('XADD', KEYS[3], '*', 'wake', ARGV[2])
+end
+return hurried
 """,
 )

@@ -19,8 +19,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from service.alerts.errors import TargetRefused
 from service.alerts.policy import Attempt, parse_retry_after
-from service.alerts.registry import Webhook
 from service.alerts.targets import TargetGuard
+from service.alerts.webhook import Webhook
 
 MAX_RESPONSE_BYTES = 16_384
 
@@ -139,7 +139,8 @@ class Sender:
     def _headers(self, webhook: Webhook, message_id: str, body: bytes, authority: str) -> list[tuple[bytes, bytes]]:
         now = int(self._clock())
         text, at = body.decode(), datetime.fromtimestamp(now, UTC)
-        signatures = " ".join(Signer(secret).sign(message_id, at, text) for secret in webhook.secrets)
+        in_force = webhook.signing_secrets(now * 1000)
+        signatures = " ".join(Signer(secret).sign(message_id, at, text) for secret in in_force)
         return [
             (b"Host", authority.encode()),
             (b"Content-Type", b"application/json"),

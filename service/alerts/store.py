@@ -14,10 +14,10 @@ from service.alerts.availability import needs_redis
 from service.alerts.errors import DeliveryNotFound
 from service.alerts.policy import Attempt, DeliveryPolicy, DeliveryState, Settlement
 from service.alerts.records import Delivery, OutboxAlert, delivery_id, partition_of_delivery
-from service.alerts.registry import Webhook
+from service.alerts.webhook import Webhook
 from service.core.alerting import read_alert_id
 from service.errors import TransientError
-from service.records import RunRef
+from service.records import RunRef, RunSummary
 from service.redis_log.connection import RedisClient, run_script, run_scripts
 from service.redis_log.keys import PartitionKeys, acknowledgement_field
 from service.redis_log.scripts import Call, Script
@@ -60,6 +60,8 @@ class AlertNow:
     acknowledged: bool
     run_over: bool
     """The run has ended, has an outcome, has expired, or is no longer known."""
+    episode_over: bool = False
+    """The run is over, or out of this episode."""
 
 
 class DeliveryStore:
@@ -145,12 +147,12 @@ class DeliveryStore:
         async with self._redis.pipeline(transaction=False) as pipe:
             for delivery in deliveries:
                 ref, named = RunRef(delivery.project, delivery.run_id), read_alert_id(delivery.alert_id)
-                pipe.hmget(core.run(ref), ["created_ms", "ended_ms", "success", "expired"])
+                pipe.hmget(core.run(ref), ["created_ms", "summary", "ended_ms", "success", "expired"])
                 pipe.hexists(core.run_alerts(ref), acknowledgement_field(named[1] if named else 0))
             answers = await pipe.execute()
         return [
-            AlertNow(bool(acknowledged), created is None or any(end is not None for end in ends))
-            for (created, *ends), acknowledged in zip(answers[::2], answers[1::2], strict=True)
+            _alert_now(delivery, run, bool(acknowledged))
+            for delivery, run, acknowledged in zip(deliveries, answers[::2], answers[1::2], strict=True)
         ]
 
     @needs_redis
@@ -159,6 +161,9 @@ class DeliveryStore:
     ) -> bool:
         """Records what an attempt came to. False if it came too late: settled by another, or tried again since."""
         fields: list[Any] = ["error", settlement.error, "settled_ms", 0 if settlement.state == "pending" else now_ms]
+        if settlement.held:
+            fields += ["held", 1, "holds", delivery.holds + 1, "tries", delivery.tries - 1]
+            fields += ["expires_ms", settlement.next_ms + self.policy.ttl_ms]
         if attempt is not None:
             fields += ["status", attempt.status or "", "latency_ms", round(attempt.latency_ms, 3)]
         written = await self._run(
@@ -210,6 +215,27 @@ class DeliveryStore:
         return redelivered
 
     @needs_redis
+    async def hurry(self, webhook_id: str, partitions: int, now_ms: int) -> None:
+        """Has what quiet hours hold back for a webhook judged anew: they are others now, or none."""
+        calls = [
+            Call(
+                scripts.HURRY,
+                [keys.webhook_due_key(partition, webhook_id), keys.due_key(partition), keys.outbox_key(partition)],
+                [keys.partition_prefix(partition), webhook_id, now_ms],
+            )
+            for partition in range(partitions)
+        ]
+        for answer in await run_scripts(self._redis, calls):
+            if isinstance(answer, Exception):
+                raise answer
+
+    @needs_redis
+    async def post_notice(self, notice: bytes) -> None:
+        """Puts a notice of this package into an outbox: always the same one, so that whoever else posts the same
+        notice makes no second delivery."""
+        await self._redis.xadd(keys.outbox_key(0), {keys.OUTBOX_FIELD: notice})
+
+    @needs_redis
     async def deliveries_of(
         self, webhook_id: str, partitions: int, *, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:
@@ -249,6 +275,16 @@ class DeliveryStore:
 
     async def _run(self, script: Script, touched: Sequence[str], arguments: Sequence[Any]) -> Any:
         return await run_script(self._redis, Call(script, touched, arguments))
+
+
+def _alert_now(delivery: Delivery, run: Sequence[bytes | None], acknowledged: bool) -> AlertNow:
+    if not delivery.run_id:  # a notice, of no run
+        return AlertNow(False, False)
+    created, summary, *ends = run
+    run_over = created is None or any(end is not None for end in ends)
+    named, now = read_alert_id(delivery.alert_id), RunSummary.from_bytes(summary)
+    episode_over = named is None or not now.warning or now.alerts != named[1]
+    return AlertNow(acknowledged, run_over, run_over or episode_over)
 
 
 def _fields(row: Sequence[bytes]) -> Mapping[bytes, bytes]:

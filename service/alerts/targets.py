@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,17 +45,22 @@ _REFUSED = tuple(
         "224.0.0.0/4",
         "240.0.0.0/4",
         "::/96",
-        "64:ff9b:1::/48",
+        "::ffff:0:0:0/96",  # IPv4 translated (RFC 2765)
+        "64:ff9b:1::/48",  # NAT64 for private use
         "100::/64",
         "2001::/23",
         "2001:db8::/32",
-        "2002::/16",
+        "2002::/16",  # 6to4, which embeds an IPv4 address
+        "3fff::/20",
+        "5f00::/16",
         "fc00::/7",
         "fe80::/10",
         "fec0::/10",
         "ff00::/8",
     )
 )
+# What a host name may be written with. Browsers' leniency (percent-encoding, other scripts) is what tricks live on.
+_HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9_])?", re.ASCII)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -102,6 +108,14 @@ def parse_address(raw_host: str) -> Address | None:
     return None
 
 
+def host_of(raw_url: str) -> str:
+    """The host that a URL names, for people to read: a webhook's path may be a secret."""
+    try:
+        return urlsplit(raw_url).hostname or ""
+    except ValueError:
+        return ""
+
+
 class TargetGuard:
     """Judges the targets of webhooks.
 
@@ -137,6 +151,10 @@ class TargetGuard:
         host = (parts.hostname or "").rstrip(".").lower()
         if not host or len(host) > 253 or port == 0:
             raise TargetRefused(raw_url, "the URL needs a host, and a port other than 0")
+        if ":" not in host and not (_HOST.fullmatch(host) and ".." not in host):
+            raise TargetRefused(raw_url, "the host may hold letters, digits, dots, - and _ alone")
+        if ":" in host and (parse_address(host) is None or "%" in host):
+            raise TargetRefused(raw_url, "in brackets the URL needs an IPv6 address, without a zone")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         target = Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)
         address = parse_address(host)
@@ -187,23 +205,40 @@ def _parse_network(item: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network |
 
 
 class SystemResolver:
-    """Names resolved by the system, in threads of its own, so that slow names hold up nothing else of the process."""
+    """Names resolved by the system, in threads of its own, so that slow names hold up nothing else of the process. A
+    name is looked up once at a time: one that never answers holds one thread, however often it is asked for."""
 
-    def __init__(self, threads: int = 32, timeout_s: float = 5.0) -> None:
+    def __init__(self, threads: int = 128, timeout_s: float = 5.0) -> None:
         self._threads = threads
         self._timeout_s = timeout_s
         self._executor: ThreadPoolExecutor | None = None
+        self._lookups: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """The host's addresses as texts. Raises `OSError` when it does not resolve in time."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="webhook-dns")
-        loop = asyncio.get_running_loop()
-        lookup = loop.run_in_executor(self._executor, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        lookup = self._lookups.get((host, port)) or self._begin(host, port)
         try:
-            found = await asyncio.wait_for(lookup, self._timeout_s)
+            return await asyncio.wait_for(asyncio.shield(lookup), self._timeout_s)
         except TimeoutError:
             raise OSError(f"no answer within {self._timeout_s:g} s") from None
         except UnicodeError as error:
             raise OSError(f"not a host name: {error}") from None
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    def _begin(self, host: str, port: int) -> asyncio.Future[list[str]]:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="webhook-dns")
+        lookup = asyncio.get_running_loop().run_in_executor(self._executor, _addresses, host, port)
+        self._lookups[host, port] = lookup
+
+        def forget(done: asyncio.Future[list[str]]) -> None:
+            del self._lookups[host, port]
+            if not done.cancelled():
+                done.exception()  # nobody may be waiting any more
+
+        lookup.add_done_callback(forget)
+        return lookup
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -47,7 +47,11 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     # webhooks
     ("POST", "/v1/webhooks", "admin"),
     ("GET", "/v1/webhooks", "admin"),
+    ("GET", "/v1/webhooks/{webhook_id}", "admin"),
+    ("PATCH", "/v1/webhooks/{webhook_id}", "admin"),
     ("DELETE", "/v1/webhooks/{webhook_id}", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/rotate-secret", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/enable", "admin"),
     ("POST", "/v1/webhooks/{webhook_id}/test", "admin"),
     ("GET", "/v1/webhooks/{webhook_id}/deliveries", "admin"),
     ("POST", "/v1/webhooks/{webhook_id}/redeliver", "admin"),

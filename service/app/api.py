@@ -11,14 +11,15 @@ from importlib import metadata
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
-from service.alerts.errors import TargetRefused, TooManyWebhooks
+from service.alerts.errors import FormatIncomplete, TargetRefused, TooManyWebhooks, WebhookDisabled
 from service.alerts.registry import WebhookRegistry
+from service.alerts.routes import WebhookDeps
 from service.alerts.routes import build_router as build_webhook_router
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
 from service.api.application import create_app
-from service.api.deps import ApiDeps, project_of
+from service.api.deps import ApiDeps, principal_of
 from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
 from service.app.serving import build_server, serve_until
@@ -49,9 +50,12 @@ from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render
 
 log = logging.getLogger(__name__)
 
+HOUR_MS = 3_600_000
 WEBHOOK_PROBLEMS: tuple[ProblemRow, ...] = (
     (TargetRefused, 422, "target-refused", "Webhooks may not reach this target"),
     (TooManyWebhooks, 409, "too-many-webhooks", "The project has as many webhooks as it may have"),
+    (FormatIncomplete, 422, "format-incomplete", "The webhook's format needs more"),
+    (WebhookDisabled, 409, "webhook-disabled", "Nothing is sent to this webhook"),
 )
 
 
@@ -100,8 +104,17 @@ def build_deps(
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
     redactor = mask_secrets if settings.redact == "secrets" else None
     guard = TargetGuard(settings.allowed_targets)
+    audit = AuditLog(RedisAuditStore(client))
     webhooks = build_webhook_router(
-        WebhookRegistry(client, guard), DeliveryStore(client), Sender(guard), partitions=partitions, project=project_of
+        WebhookDeps(
+            WebhookRegistry(client, guard),
+            DeliveryStore(client),
+            Sender(guard),
+            partitions,
+            audit,
+            int(settings.webhook_grace_hours * HOUR_MS),
+        ),
+        principal_of,
     )
 
     parking = RedisParking(client, keys)
@@ -127,7 +140,7 @@ def build_deps(
         live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
         gate=StreamGate(settings.max_streams),
         book=book,
-        audit=AuditLog(RedisAuditStore(client)),
+        audit=audit,
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )

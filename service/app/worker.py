@@ -17,6 +17,7 @@ from monitors.errors import RunStateError
 from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
+from service.alerts.policy import DeliveryPolicy
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
@@ -107,7 +108,14 @@ async def _work(
         lambda ref: is_control(ref, book.settings(ref.project).feedback.control_ratio),
     )
     delivery = DeliveryLoop(
-        client, lambda: tuple(leases.held), allow_private=settings.allowed_targets, metrics=delivery_metrics
+        client,
+        lambda: tuple(leases.held),
+        allow_private=settings.allowed_targets,
+        policy=DeliveryPolicy(
+            disable_after_ms=int(settings.webhook_disable_days * DAY_MS),
+            disable_failures=settings.webhook_disable_failures,
+        ),
+        metrics=delivery_metrics,
     )
     scored, drained = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:

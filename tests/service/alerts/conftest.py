@@ -16,9 +16,10 @@ import pytest
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.keys import OUTBOX_FIELD, outbox_key
 from service.alerts.policy import DeliveryPolicy
-from service.alerts.registry import Webhook, WebhookRegistry
+from service.alerts.registry import WebhookRegistry
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
+from service.alerts.webhook import Webhook
 from service.redis_log.connection import RedisClient, build_client
 
 PARTITIONS = 4
@@ -215,3 +216,13 @@ def settled(store: DeliveryStore) -> Callable[..., Awaitable[list[Any]]]:
         return await _settled(store, webhook, state, count)
 
     return wait
+
+
+async def disabled(registry: WebhookRegistry, webhook: Webhook) -> Webhook:
+    """Waits until the webhook is disabled, which follows the recording of its last attempt."""
+    async with asyncio.timeout(10):
+        while True:
+            now = await registry.get(webhook.project, webhook.id)
+            if now.disabled is not None:
+                return now
+            await asyncio.sleep(0.01)

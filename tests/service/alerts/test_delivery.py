@@ -20,6 +20,7 @@ from service.alerts.records import parse_outbox_alert
 from service.alerts.registry import WebhookRegistry
 from service.alerts.store import DeliveryStore, FanOutItem
 from service.redis_log.connection import RedisClient
+from tests.service.alerts.conftest import disabled
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,7 +32,7 @@ async def test_an_alert_arrives_signed_as_standard_webhooks_say(
         webhook = await registry.create("default", receiver.url)
         alert_id = await open_alert(2, risk=0.75)
         request = (await receiver.wait_for(1))[0]
-    payload = Verifier(webhook.secrets[0]).verify(request.body, request.headers)
+    payload = Verifier(webhook.secret).verify(request.body, request.headers)
     assert payload["type"] == "run.alert"
     assert payload["data"]["id"] == alert_id
     assert payload["data"]["risk"] == 0.75
@@ -73,7 +74,7 @@ async def test_each_attempt_carries_a_timestamp_and_signature_that_verify(
         await open_alert()
         await settled(webhook)
     for request in receiver.requests:
-        Verifier(webhook.secrets[0]).verify(request.body, request.headers)
+        Verifier(webhook.secret).verify(request.body, request.headers)
 
 
 @pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
@@ -136,6 +137,8 @@ async def test_a_failed_delivery_can_be_sent_again_under_its_old_id(
         webhook = await registry.create("default", receiver.url)
         await open_alert()
         failed = (await settled(webhook, "failed"))[0]
+        await disabled(registry, webhook)
+        await registry.enable("default", webhook.id)
         await store.redeliver(webhook, failed.id, 4, int(time.time() * 1000))
         await settled(webhook)
     assert [request.webhook_id for request in receiver.requests] == [failed.id, failed.id]
@@ -366,7 +369,10 @@ async def test_every_key_of_a_partition_is_in_its_hash_slot(
         await open_alert(3)
         await settled(webhook)
     keys = {key.decode() for found in await redis.ask_masters("KEYS", "*") for key in found}
-    assert {key for key in keys if not key.startswith(partition_prefix(3))} == {"webhooks:{default}"}
+    assert {key for key in keys if not key.startswith(partition_prefix(3))} == {
+        "webhooks:{default}",
+        f"webhooks:{{default}}:health:{webhook.id}",
+    }
 
 
 async def test_attempts_and_ends_are_counted(

@@ -18,6 +18,7 @@ def test_the_promised_defaults_stand() -> None:
         "max_tries": 40,
         "first_delay_ms": 500,
         "longest_delay_ms": 900_000,
+        "longest_wait_ms": 3_600_000,
         "ttl_ms": 21_600_000,
         "timeout_ms": 10_000,
         "claim_margin_ms": 5_000,
@@ -25,6 +26,8 @@ def test_the_promised_defaults_stand() -> None:
         "in_flight": 256,
         "keep_delivered_ms": 86_400_000,
         "keep_failed_ms": 2_592_000_000,
+        "disable_after_ms": 5 * 86_400_000,
+        "disable_failures": 20,
     }
 
 
@@ -76,3 +79,9 @@ def test_anything_else_is_tried_again(status: int | None) -> None:
 )
 def test_retry_after_is_seconds_or_a_date_or_ignored(value: str, wait_ms: int | None) -> None:
     assert parse_retry_after(value, 1_000) == wait_ms
+
+
+def test_an_absurd_retry_after_is_followed_for_an_hour_and_no_longer() -> None:
+    attempt = Attempt(429, "HTTP 429", 1.0, retry_after_ms=999_999_999_000)
+    settlement = DeliveryPolicy().settle(attempt, tries=1, now_ms=0, expires_ms=6 * 3_600_000)
+    assert (settlement.state, settlement.next_ms) == ("pending", 3_600_000)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -15,16 +16,21 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
 from service.alerts.policy import DeliveryPolicy
 from service.alerts.registry import LIMIT_PER_PROJECT, WebhookRegistry
-from service.alerts.routes import build_router
+from service.alerts.routes import WebhookDeps, build_router
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
+from service.alerts.webhook import Webhook
+from service.core.access import Principal
+from service.core.audit import AuditLog
 from service.errors import LogUnavailable, NotFound, PoisonError
+from service.redis_log.audit import RedisAuditStore
 from service.redis_log.connection import build_client
+from tests.service.alerts.conftest import disabled
 
 
-def project_of(x_project: str = Header("default")) -> str:
-    return x_project
+def principal_of(x_project: str = Header("default")) -> Principal:
+    return Principal(x_project, key_id="ak_1", origin="192.0.2.1")
 
 
 @pytest.fixture
@@ -33,7 +39,8 @@ async def client(redis: Any, registry: WebhookRegistry, store: DeliveryStore) ->
     sender = Sender(TargetGuard(["127.0.0.1"]))
     app = FastAPI()
     guarded = WebhookRegistry(redis, TargetGuard(["127.0.0.1"]))
-    app.include_router(build_router(guarded, store, sender, partitions=4, project=project_of))
+    audit = AuditLog(RedisAuditStore(redis))
+    app.include_router(build_router(WebhookDeps(guarded, store, sender, 4, audit), principal_of))
 
     @app.exception_handler(PoisonError)
     async def problem(request: Request, error: PoisonError) -> JSONResponse:
@@ -49,6 +56,12 @@ async def create(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     created: dict[str, Any] = answer.json()
     return created
+
+
+async def enable_again(client: httpx.AsyncClient, registry: WebhookRegistry, webhook: Webhook) -> None:
+    await disabled(registry, webhook)
+    answer = await client.post(f"/v1/webhooks/{webhook.id}/enable")
+    assert (answer.status_code, answer.json()["enabled"]) == (200, True)
 
 
 async def test_a_secret_is_shown_at_creation_and_never_again(client: httpx.AsyncClient) -> None:
@@ -81,8 +94,12 @@ async def test_no_route_reaches_the_webhook_of_another_project(client: httpx.Asy
         await client.get(f"{path}/deliveries", headers=foreign),
         await client.post(f"{path}/deliveries/msg_00_{'0' * 24}/redeliver", headers=foreign),
         await client.post(f"{path}/redeliver", headers=foreign),
+        await client.get(path, headers=foreign),
+        await client.patch(path, headers=foreign, json={"description": "mine"}),
+        await client.post(f"{path}/rotate-secret", headers=foreign),
+        await client.post(f"{path}/enable", headers=foreign),
     ]
-    assert [answer.status_code for answer in answers] == [404] * 5
+    assert [answer.status_code for answer in answers] == [404] * 9
     assert (await client.get("/v1/webhooks", headers=foreign)).json() == {"webhooks": []}
 
 
@@ -131,6 +148,7 @@ async def test_a_failed_delivery_is_redelivered_by_request(
         webhook = await registry.get("default", created["id"])
         await open_alert()
         failed = (await settled(webhook, "failed"))[0]
+        await enable_again(client, registry, webhook)
         answer = await client.post(f"/v1/webhooks/{webhook.id}/deliveries/{failed.id}/redeliver")
         await settled(webhook)
     assert answer.status_code == 202
@@ -147,6 +165,9 @@ async def test_all_failed_deliveries_of_a_webhook_are_redelivered_and_no_other_s
             await open_alert(number % 4)
         await settled(webhook, "failed", 5)
         await settled(await registry.get("default", foreign["id"]), "failed", 5)
+        refused = await client.post(f"/v1/webhooks/{webhook.id}/redeliver")
+        await enable_again(client, registry, webhook)
+        before = len(other.requests)
         receiver.script, path = [200], f"/v1/webhooks/{webhook.id}/redeliver"
         first = await client.post(path, params={"limit": 2})
         await settled(webhook, count=2)
@@ -156,7 +177,7 @@ async def test_all_failed_deliveries_of_a_webhook_are_redelivered_and_no_other_s
     assert (first.status_code, first.json()) == (202, {"redelivered": 2, "more": True})
     assert rest.json() == {"redelivered": 3, "more": False}
     assert none.json() == {"redelivered": 0, "more": False}
-    assert (len(receiver.requests), len(other.requests)) == (10, 5)
+    assert (refused.status_code, len(other.requests)) == (422, before)
     assert len({request.webhook_id for request in receiver.requests}) == 5
 
 
@@ -205,3 +226,108 @@ async def test_redis_out_of_reach_is_said_in_the_services_own_words(tmp_path: Pa
     with pytest.raises(LogUnavailable):
         await DeliveryStore(away).deliveries_of("wh_1", 2)
     await away.aclose()
+
+
+async def test_what_admins_do_with_webhooks_is_written_down_without_secrets(
+    client: httpx.AsyncClient, redis: Any
+) -> None:
+    key = "pd" * 16
+    body = {"url": "http://127.0.0.1:9/T0/B0/hush", "format": "pagerduty", "routing_key": key}
+    path = f"/v1/webhooks/{(await client.post('/v1/webhooks', json=body)).json()['id']}"
+    rotated = (await client.post(f"{path}/rotate-secret")).json()
+    await client.patch(path, json={"description": "on call"})
+    await client.post(f"{path}/enable")
+    await client.post(f"{path}/redeliver")
+    await client.delete(path)
+    entries = await AuditLog(RedisAuditStore(redis)).read("default", 50)
+    written = repr(entries)
+    assert [entry.act.partition(".")[2] for entry in entries[::-1]] == [
+        "create",
+        "rotate",
+        "change",
+        "enable",
+        "redeliver",
+        "delete",
+    ]
+    assert {entry.key_id for entry in entries} == {"ak_1"}
+    assert not any(secret in written for secret in (key, rotated["secret"], "hush"))
+
+
+async def test_a_rotation_shows_the_new_secret_once_and_until_when_the_old_one_holds(
+    client: httpx.AsyncClient,
+) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    path = f"/v1/webhooks/{created['id']}"
+    rotated = (await client.post(f"{path}/rotate-secret", json={"grace_hours": 2})).json()
+    shown = (await client.get(path)).json()
+    until = datetime.fromisoformat(shown["old_secret_until"]).timestamp()
+    assert rotated["secret"] not in {created["secret"], None}
+    assert "secret" not in shown
+    assert abs(until - time.time() - 7200) < 60
+
+
+async def test_a_change_replaces_what_it_names_and_nothing_else(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    path = f"/v1/webhooks/{created['id']}"
+    quiet = {"zone": "Europe/Berlin", "ranges": [{"days": ["sat", "sun"], "start": "00:00", "end": "00:00"}]}
+    await client.patch(path, json={"filters": {"severity": "critical"}, "quiet_hours": quiet})
+    changed = (await client.patch(path, json={"format": "slack"})).json()
+    assert (changed["description"], changed["format"]) == ("on call", "slack")
+    assert changed["filters"]["severity"] == "critical"
+    assert changed["quiet_hours"] == quiet
+    assert (await client.patch(path, json={"quiet_hours": None})).json()["quiet_hours"] is None
+
+
+async def test_a_change_to_a_target_inside_is_refused_and_changes_nothing(client: httpx.AsyncClient) -> None:
+    created = await create(client, "http://127.0.0.1:9/")
+    path = f"/v1/webhooks/{created['id']}"
+    answer = await client.patch(path, json={"url": "http://169.254.169.254/", "description": "no"})
+    shown = (await client.get(path)).json()
+    assert answer.status_code == 422
+    assert (shown["url"], shown["description"]) == ("http://127.0.0.1:9/", "on call")
+
+
+async def test_a_routing_key_is_never_shown_again(client: httpx.AsyncClient) -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    body = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": key}
+    created = await client.post("/v1/webhooks", json=body)
+    listed = await client.get("/v1/webhooks")
+    changed = await client.patch(f"/v1/webhooks/{created.json()['id']}", json={"routing_key": "x" * 16 + key})
+    assert created.json()["routing_key"] == "…cdef"
+    assert all(key[:-4] not in answer.text for answer in (created, listed, changed))
+
+
+async def test_pagerduty_without_a_routing_key_is_refused_with_the_reason(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "format": "pagerduty"})
+    assert answer.status_code == 422
+    assert "routing_key" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "quiet",
+    [
+        {"zone": "Middle/Earth", "ranges": [{"start": "22:00", "end": "07:00"}]},
+        {"zone": "../../etc/passwd", "ranges": [{"start": "22:00", "end": "07:00"}]},
+        {"zone": "UTC", "ranges": [{"start": "24:00", "end": "07:00"}]},
+        {"zone": "UTC", "ranges": [{"start": "00:00", "end": "00:00"}]},
+        {"zone": "UTC", "ranges": []},
+    ],
+    ids=["no zone", "a path", "no time", "the whole week", "no range"],
+)
+async def test_quiet_hours_that_make_no_sense_are_refused(client: httpx.AsyncClient, quiet: Any) -> None:
+    answer = await client.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "quiet_hours": quiet})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("chosen", ["native", "slack", "alertmanager", "pagerduty"])
+async def test_a_test_event_is_sent_in_every_format_signed(
+    client: httpx.AsyncClient, receiving: Any, chosen: str
+) -> None:
+    more = {"routing_key": "k" * 32} if chosen == "pagerduty" else {}
+    async with receiving(script=[202]) as receiver:
+        body = {"url": receiver.url, "format": chosen, **more}
+        created = (await client.post("/v1/webhooks", json=body)).json()
+        result = (await client.post(f"/v1/webhooks/{created['id']}/test")).json()
+    (request,) = receiver.requests
+    assert result["delivered"] is True
+    assert Verifier(created["secret"]).verify(request.body, request.headers)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from service.alerts.errors import TargetRefused
-from service.alerts.registry import Webhook, new_secret
 from service.alerts.sending import Sender
 from service.alerts.targets import TargetGuard, is_public
+from service.alerts.webhook import Webhook, new_secret
 
 PRIVATE_URLS = [
     "http://127.0.0.1/",
@@ -130,7 +130,7 @@ async def test_allowing_one_host_allows_no_other() -> None:
 
 
 def webhook_to(url: str) -> Webhook:
-    return Webhook("wh_1", "default", url, "", (new_secret(),), 0)
+    return Webhook("wh_1", "default", url, "", new_secret(), 0)
 
 
 async def test_a_name_that_changes_its_answer_after_the_check_is_refused_at_connect(receiving: Any) -> None:

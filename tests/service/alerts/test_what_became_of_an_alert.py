@@ -18,6 +18,7 @@ from service.alerts.registry import WebhookRegistry
 from service.core.alerting import alert_id
 from service.records import RunRef
 from service.redis_log.keys import PartitionKeys, acknowledgement_field
+from tests.service.alerts.conftest import disabled
 
 REF = RunRef("default", "r")
 KEYS = PartitionKeys(0)
@@ -63,9 +64,9 @@ async def test_a_warning_about_a_finished_run_is_marked_under_the_signature(
         webhook = await registry.create("default", receiver.url)
         await open_alert(**episode(1))
         (request,) = await receiver.wait_for(1)
-    assert Verifier(webhook.secrets[0]).verify(request.body, request.headers)["data"]["stale"] is True
+    assert Verifier(webhook.secret).verify(request.body, request.headers)["data"]["stale"] is True
     with pytest.raises(WebhookVerificationError):
-        Verifier(webhook.secrets[0]).verify(request.body.replace(b"true", b"false"), request.headers)
+        Verifier(webhook.secret).verify(request.body.replace(b"true", b"false"), request.headers)
     assert "forewarn_webhook_stale_total 1.0" in generate_latest(collected).decode()
 
 
@@ -92,7 +93,7 @@ async def test_a_run_that_ends_between_two_attempts_changes_the_mark_alone(
     assert (stale(first), stale(second)) == (False, True)
     assert first.webhook_id == second.webhook_id
     assert mark_stale(first.body) == second.body
-    Verifier(webhook.secrets[0]).verify(second.body, second.headers)
+    Verifier(webhook.secret).verify(second.body, second.headers)
 
 
 @pytest.mark.usefixtures("live_run")
@@ -107,7 +108,7 @@ async def test_a_secret_of_another_webhook_does_not_verify(
     verified = 0
     for request in requests:
         try:
-            Verifier(other.secrets[0]).verify(request.body, request.headers)
+            Verifier(other.secret).verify(request.body, request.headers)
             verified += 1
         except WebhookVerificationError:
             pass
@@ -138,6 +139,8 @@ async def test_an_acknowledged_episode_that_is_asked_for_again_stays_unsent(
         webhook = await registry.create("default", receiver.url)
         await open_alert(**episode(1))
         await settled(webhook, "failed")
+        await disabled(registry, webhook)
+        await registry.enable("default", webhook.id)
         await acknowledge(redis, 1)
         assert await store.redeliver_all(webhook, "failed", 4, int(time.time() * 1000), limit=10) == 1
         await settled(webhook, "acknowledged")
