@@ -5,7 +5,8 @@ ForewarnError
 ├── BundleError         a folder that is not a readable bundle
 │   ├── BundleVersionError   made by a newer forewarn
 │   ├── BundleTamperedError  a file's hash is not the manifest's
-│   └── ContractError        a monitor that does not keep to what every monitor keeps to
+│   ├── ContractError        a monitor that does not keep to what every monitor keeps to
+│   └── CanaryError          a monitor that says other things here than where it was made
 ├── RunStateError       bytes that are no run state of this version
 └── MissingExtraError   an optional dependency is missing, or two exclude each other; says what to install
 """
@@ -60,6 +61,20 @@ class ContractError(BundleError):
             "its scores cannot be trusted: train it again with this forewarn, and report it if that does not help"
         )
         self.contract = contract
+
+
+class CanaryError(BundleError):
+    """A monitor that answers its golden steps otherwise here. `apart`: the greatest difference of a probability."""
+
+    def __init__(self, apart: float, tolerance: float, other_symbols: int, steps: int, device: str) -> None:
+        super().__init__(
+            f"the monitor says other things on this machine ({device}) than where it was made: over {steps} golden "
+            f"steps a probability lies {apart:.2g} from what it was ({tolerance:g} may be), and {other_symbols} event "
+            "symbols are others; its threshold would mean nothing here: install the versions that forewarn pins, or "
+            "train it again with this forewarn"
+        )
+        self.apart = apart
+        self.other_symbols = other_symbols
 
 
 class RunStateError(ForewarnError):

@@ -22,6 +22,7 @@ from monitors.errors import BundleError
 from monitors.evidence import Evidence, gather
 from monitors.features.protocol import TURNS, Featuriser
 from monitors.features.reading import read_featuriser
+from monitors.golden import check_golden, read_golden
 from monitors.groups import NO_NAME, build_rules
 from monitors.run_state import RunState
 from monitors.scorers.choosing import Batch, choose_scorer
@@ -88,7 +89,8 @@ class Monitor:
         monitor keeps to. `device` is "cpu", "cuda" (the CPU where it cannot be had) or "auto" (the quicker of the two,
         measured in about a second where CUDA is there); the log says which and why.
 
-        Raises BundleError (not a bundle, damaged, too new, a broken contract), AdapterError, MissingExtraError.
+        Raises BundleError (not a bundle, damaged, too new, a broken contract, other answers to its golden steps),
+        AdapterError, MissingExtraError.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
@@ -113,6 +115,8 @@ class Monitor:
         monitor.automaton = read_automaton(folder, manifest)
         if verify:
             check_contract(monitor, monitor.examples, manifest.n_symbols)
+            if (golden := read_golden(folder, manifest)) is not None:
+                check_golden(monitor, golden)
         return monitor
 
     @property

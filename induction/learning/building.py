@@ -38,6 +38,7 @@ from monitors.contract import check_contract
 from monitors.features.featuriser import NgramFeaturiser
 from monitors.features.protocol import Featuriser
 from monitors.features.shape import VERSION as SHAPE_VERSION
+from monitors.golden import make_golden
 from monitors.monitor import Monitor
 from monitors.scorers.onnx_runtime import OnnxScorer
 from monitors.stepview import JsonValue, to_text
@@ -98,7 +99,15 @@ def build_bundle(
     monitor = Monitor(manifest, monitor.adapter, monitor.featuriser, monitor.scorer)
     check_contract(monitor, samples.examples, manifest.n_symbols)
     manifest = manifest.model_copy(update={"cost": measure_cost(monitor, samples.runs, len(graph))})
-    manifest = write_bundle(out, manifest, corpus.spec, graph, learned.featuriser.to_arrays(), samples.examples)
+    manifest = write_bundle(
+        out,
+        manifest,
+        corpus.spec,
+        graph,
+        learned.featuriser.to_arrays(),
+        samples.examples,
+        make_golden(monitor, samples.examples),
+    )
     checkpoints.clear()
     return manifest
 

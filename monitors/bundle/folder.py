@@ -24,8 +24,9 @@ VOCABULARY = "vocabulary.npz"
 EXAMPLES = "examples.json"
 FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 AUTOMATON = "automaton.json"
-OPTIONAL_FILES = (AUTOMATON,)
-"""What a later audit may add: a bundle is whole without it, scores the same with it, and keeps its id."""
+GOLDEN = "golden.json"
+OPTIONAL_FILES = (AUTOMATON, GOLDEN)
+"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors."""
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -58,7 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_monitor_id(folder: Path) -> str:
     """Return a bundle's id: "m-" and 12 hex digits of the SHA-256 of its manifest, which holds the hashes of
-    all else that scores depend on: an audit that is added later changes nothing.
+    all else that scores depend on: an audit that is added later changes nothing, nor do golden vectors.
     """
     raw_manifest = (folder / MANIFEST).read_bytes()
     content = orjson.loads(raw_manifest)
@@ -93,8 +94,10 @@ def write_bundle(
     graph: bytes,
     vocabulary: dict[str, NDArray[np.generic]],
     examples: list[JsonValue],
+    golden: bytes | None = None,
 ) -> Manifest:
     """Write a bundle whole or not at all, replacing one that is there; return the manifest with the files' hashes.
+    `golden` as `golden.make_golden` gives it.
 
     Raises BundleError if `folder` exists and is no bundle: nothing of somebody else's is ever overwritten.
     """
@@ -109,7 +112,10 @@ def write_bundle(
         with (new / VOCABULARY).open("wb") as file:
             np.savez(file, allow_pickle=False, **vocabulary)
         (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=_JSON))
-        hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in FILES}
+        if golden is not None:
+            (new / GOLDEN).write_bytes(golden)
+        written = FILES if golden is None else (*FILES, GOLDEN)
+        hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         manifest = manifest.model_copy(update={"files": hashes})
         (new / MANIFEST).write_bytes(orjson.dumps(_to_plain(manifest), option=_JSON))
         if folder.exists():
