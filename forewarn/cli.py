@@ -55,6 +55,7 @@ VERBS = {
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
+    "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
     "demo": Verb("forewarn.commands.demo:demo", "Run the whole path on simulated help-desk agents."),
 }

@@ -23,6 +23,7 @@ class RefusedError(ForewarnError):
     def __init__(self, what: str, status: int, detail: str) -> None:
         super().__init__(f"the service refused {what}: {status} {detail}")
         self.status = status
+        self.detail = detail
 
 
 class NoMonitorError(ForewarnError):

@@ -31,6 +31,8 @@ class FakeService:
     in_flight: int = 0
     most_in_flight: int = 0
     delay_s: float = 0.0
+    unknown: set[str] = field(default_factory=set)
+    """Runs of which the service has never heard."""
     order: list[str] = field(default_factory=list)
     authorizations: set[str | None] = field(default_factory=set)
 
@@ -71,7 +73,11 @@ class FakeService:
         if method == "PUT":
             self.starts[run_id] = body
         elif parts[-1] == "outcome":
+            if run_id in self.unknown:
+                return respond(404, {"detail": f"there is no run {run_id}"})
+            changed = self.outcomes.get(run_id) != body["success"]
             self.outcomes[run_id] = body["success"]
+            return respond(200, {"changed": changed})
         else:
             position = self.append(run_id, body, headers.get("idempotency-key"))
             if fault == "drop after":
