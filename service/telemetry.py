@@ -46,6 +46,11 @@ class IngestMetrics:
         self.acknowledged = Counter(
             "forewarn_alerts_acknowledged", "Alert episodes that somebody has taken note of.", registry=registry
         )
+        self.overruns = Counter(
+            "forewarn_redaction_overruns",
+            "Values that were masked whole because a project's patterns took too long over them.",
+            registry=registry,
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )

@@ -15,6 +15,7 @@ from service.core.ingest import Authenticator, IngestPipeline
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.readiness import Check
+from service.core.redaction import Redactor
 from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
@@ -38,6 +39,7 @@ class ApiDeps:
     gate: StreamGate
     book: ProjectBook
     audit: AuditLog
+    redactor: Redactor
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

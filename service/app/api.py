@@ -31,7 +31,7 @@ from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
-from service.core.redaction import mask_secrets
+from service.core.redaction import ProjectRedactor
 from service.errors import RedisUnfit, TransientError
 from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.audit import RedisAuditStore
@@ -102,7 +102,8 @@ def build_deps(
     if authenticator is None:
         authenticator = Authenticator(None if settings.api_key is None else settings.api_key.get_secret_value())
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
-    redactor = mask_secrets if settings.redact == "secrets" else None
+    metrics = IngestMetrics(registry)
+    redactor = ProjectRedactor(book, settings.redacted_shapes, metrics.overruns.inc)
     guard = TargetGuard(settings.allowed_targets)
     audit = AuditLog(RedisAuditStore(client))
     webhooks = build_webhook_router(
@@ -112,6 +113,7 @@ def build_deps(
             Sender(guard),
             partitions,
             audit,
+            redactor,
             int(settings.webhook_grace_hours * HOUR_MS),
         ),
         principal_of,
@@ -133,7 +135,7 @@ def build_deps(
         board=board,
         acknowledger=RedisAcknowledger(client, keys),
         catalogue=catalogue,
-        metrics=IngestMetrics(registry),
+        metrics=metrics,
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
@@ -141,6 +143,7 @@ def build_deps(
         gate=StreamGate(settings.max_streams),
         book=book,
         audit=audit,
+        redactor=redactor,
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )
