@@ -6,6 +6,8 @@ ServiceError
 │   ├── LogUnavailable        Redis does not answer: whether a write reached it is unknown
 │   ├── Overloaded            a partition's backlog, or Redis's memory, is full
 │   ├── Crowded               as many runs are live as there may be
+│   ├── RateLimited           the project has sent as many steps as it may for now
+│   ├── TooManyGuesses        an address has sent too many wrong keys
 │   ├── NoMonitor             no bundle is loaded yet
 │   └── OwnershipLost         another worker owns the partition now: nothing was written
 ├── PoisonError               the caller's input is refused; sending it again changes nothing
@@ -17,6 +19,8 @@ ServiceError
 │   ├── StepLate              a step whose `seq` lies behind what its run has taken already
 │   ├── IdReused              a client id that names another step already
 │   ├── NotFound              no such run, monitor …
+│   ├── Conflict              what is asked does not go with what is there
+│   ├── BurstExceeded         a request with more steps than its project may ever send at once
 │   ├── Unauthenticated       the API key is missing or wrong
 │   └── Forbidden             the API key is good, but not for this
 └── FatalError                the process cannot do its work; the message says what to do
@@ -63,6 +67,24 @@ class Crowded(TransientError):
             retry_after_s=30,
         )
         self.limit = limit
+
+
+class RateLimited(TransientError):
+    """The project's bucket of tokens is empty: nothing of the request was stored."""
+
+    def __init__(self, project: str, steps_per_s: float, *, retry_after_s: int) -> None:
+        super().__init__(
+            f"project {project} has sent as many steps as it may for now (its limit is {steps_per_s:g} a second): "
+            "nothing of this request was stored",
+            retry_after_s=retry_after_s,
+        )
+
+
+class TooManyGuesses(TransientError):
+    """The key was not looked at."""
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__("too many wrong keys came from this address", retry_after_s=retry_after_s)
 
 
 class NoMonitor(TransientError):
@@ -143,6 +165,20 @@ class IdReused(PoisonError):
 
 class NotFound(PoisonError):
     """What the address names does not exist."""
+
+
+class Conflict(PoisonError):
+    """What is asked does not go with what is there."""
+
+
+class BurstExceeded(PoisonError):
+    """The request alone has more steps than its project's bucket ever holds."""
+
+    def __init__(self, steps: int, burst: int) -> None:
+        super().__init__(
+            f"the request has {steps} steps, and this project may send {burst} at once: send fewer in each"
+        )
+        self.burst = burst
 
 
 class Unauthenticated(PoisonError):

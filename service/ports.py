@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -286,6 +286,32 @@ class AuditStore(Protocol):
     async def read_entries(self, project: str, limit: int, before: str = "") -> list[AuditEntry]:
         """A project's entries, newest first; with `before`, an entry's id, only those older than it. Raises
         TransientError."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Where keys are kept: a record by key id, each change of any of them with a new version of the whole."""
+
+    async def read_keys(self, known: bytes = b"") -> tuple[bytes, dict[str, bytes]]:
+        """The version and all records; the records are left out where the version is the `known` one. Raises
+        TransientError."""
+        ...
+
+    async def read_key(self, key_id: str) -> bytes | None:
+        """One record. Raises TransientError."""
+        ...
+
+    async def swap_key(self, key_id: str, old: bytes, new: bytes) -> bool:
+        """Write a record where it still is `old` (b"": not there), b"" to delete it; False where it is not. Raises
+        TransientError."""
+        ...
+
+    async def note_used(self, key_ids: Collection[str], at_ms: int) -> None:
+        """Write down that these keys were used. Raises TransientError."""
+        ...
+
+    async def read_used(self) -> dict[str, int]:
+        """When each key was last used, ms. Raises TransientError."""
         ...
 
 

@@ -3,9 +3,9 @@
 | variable | default | meaning |
 |---|---|---|
 | FOREWARN_BUNDLE | none | folder of the monitor to serve |
-| FOREWARN_HOST | 127.0.0.1 | address to bind; any other needs FOREWARN_API_KEY |
+| FOREWARN_HOST | 127.0.0.1 | address to bind; one that others can reach is bound only once a key exists |
 | FOREWARN_PORT | 8080 | port to bind; role worker answers only /livez, /readyz and /metrics there |
-| FOREWARN_API_KEY | none | requests under /v1 need `Authorization: Bearer <key>`; the default host is then 0.0.0.0 |
+| FOREWARN_API_KEY | none | the operator's key (docs/keys.md): requests need a key then; the default host is 0.0.0.0 |
 | FOREWARN_REDIS_URL | none | a Redis, or any node of a Redis Cluster, to use; without it the service starts its own |
 | FOREWARN_WAIT_REPLICAS | 0 | replicas that must have a step before it is answered 2xx, so that a failover keeps it |
 | FOREWARN_DATA_DIR | the platform's data folder | where the embedded Redis keeps its files |
@@ -13,7 +13,7 @@
 | FOREWARN_ROLE | all | all, api or worker |
 | FOREWARN_WORKERS | 1 | worker processes |
 | FOREWARN_DEVICE | auto | auto, cpu or cuda |
-| FOREWARN_REDACT | none | what is masked in all that comes in, comma separated: secrets, email, card, phone |
+| FOREWARN_REDACT | none | `secrets` masks API keys, tokens and private keys in steps before they are stored |
 | FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
 | FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
 | FOREWARN_WEBHOOK_GRACE_HOURS | 24 | how long a secret that was rotated signs beside the new one |
@@ -49,7 +49,6 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
-from service.records import SHAPES, Shape
 
 PREFIX = "FOREWARN_"
 # Set by whoever runs the test suite; never settings of the service.
@@ -75,7 +74,7 @@ class Settings(BaseSettings):
     role: Literal["all", "api", "worker"] = "all"
     workers: int = Field(1, ge=1, le=64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    redact: str = "none"
+    redact: Literal["none", "secrets"] = "none"
     appendfsync: Literal["always", "everysec"] = "always"
     webhook_allow: str = ""
     webhook_grace_hours: float = Field(24, ge=0, le=24 * 90)
@@ -100,12 +99,7 @@ class Settings(BaseSettings):
     owner: str | None = None
 
     @model_validator(mode="after")
-    def _open_only_with_a_key(self) -> Settings:
-        if self.api_key is None and not is_loopback(self.bound_host):
-            raise ValueError(
-                f"host {self.bound_host} can be reached from outside: set FOREWARN_API_KEY, "
-                "or bind to 127.0.0.1, which needs none"
-            )
+    def _shares_a_redis(self) -> Settings:
         if self.redis_url is None and self.role != "all":
             raise ValueError(
                 f"role {self.role} shares a Redis with other processes: set FOREWARN_REDIS_URL (or --redis-url)"
@@ -121,14 +115,6 @@ class Settings(BaseSettings):
             raise ValueError("an address such as https://forewarn.example.com, without a query, is needed")
         return raw_url.rstrip("/")
 
-    @field_validator("redact")
-    @classmethod
-    def _names_shapes(cls, raw_shapes: str) -> str:
-        unknown = [name for name in _list(raw_shapes) if name not in SHAPES] if raw_shapes != "none" else []
-        if unknown:
-            raise ValueError(f"can be none, or a list of {', '.join(SHAPES)}, comma separated; not {unknown[0]}")
-        return raw_shapes
-
     @model_validator(mode="after")
     def _severities_rise(self) -> Settings:
         if self.severity_warning > self.severity_critical:
@@ -136,8 +122,8 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def bound_host(self) -> str:
-        """The address to bind: loopback unless there is an API key."""
+    def wanted_host(self) -> str:
+        """The address to bind if that is safe, which Redis must be asked for: see `app.binding`."""
         return self.host or ("127.0.0.1" if self.api_key is None else "0.0.0.0")  # noqa: S104 - only behind an API key
 
     @property
@@ -163,12 +149,7 @@ class Settings(BaseSettings):
     @property
     def allowed_targets(self) -> tuple[str, ...]:
         """Private networks and hosts that webhooks may reach."""
-        return tuple(_list(self.webhook_allow))
-
-    @property
-    def redacted_shapes(self) -> tuple[Shape, ...]:
-        """What is masked in projects that do not say so themselves."""
-        return tuple(shape for shape in SHAPES if shape in _list(self.redact))
+        return tuple(part.strip() for part in self.webhook_allow.split(",") if part.strip())
 
     def to_environment(self) -> dict[str, str]:
         """The FOREWARN_* variables that make `read_settings` give these settings again, in a child process."""
@@ -194,10 +175,6 @@ def read_settings(**arguments: Any) -> Settings:
             _fault(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"settings make no sense: {faults}") from None
-
-
-def _list(raw_list: str) -> list[str]:
-    return [part.strip() for part in raw_list.split(",") if part.strip()]
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

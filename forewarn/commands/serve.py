@@ -12,7 +12,8 @@ import typer
 def serve(
     bundle: Annotated[Path | None, typer.Option(help="Folder of the monitor to serve (FOREWARN_BUNDLE).")] = None,
     host: Annotated[
-        str | None, typer.Option(help="Address to bind. Default 127.0.0.1; any other needs FOREWARN_API_KEY.")
+        str | None,
+        typer.Option(help="Address to bind. Default 127.0.0.1. One that others can reach needs a key to exist."),
     ] = None,
     port: Annotated[
         int | None,
@@ -36,13 +37,10 @@ def serve(
     environment too (FOREWARN_PORT, …); FOREWARN_API_KEY, FOREWARN_WEBHOOK_ALLOW and the limits only from there. Stops
     on Ctrl-C.
     """
-    from service.core.redaction import MaskingFormatter
     from service.settings import read_settings
     from service.supervisor import serve as run_service
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(MaskingFormatter("%(asctime)s forewarn %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s forewarn %(levelname)s %(message)s")
     settings = read_settings(
         bundle=bundle,
         host=host,
@@ -60,5 +58,5 @@ def serve(
         entry = read_entry(settings.bundle)
         typer.echo(f"monitor {entry.monitor_id} ({entry.manifest.name}) from {settings.bundle}", err=True)
     what = "tells of its workers" if settings.role == "worker" else "serves"
-    typer.echo(f"forewarn {what} on http://{settings.bound_host}:{settings.port} once /readyz says ready", err=True)
+    typer.echo(f"forewarn {what} on http://{settings.wanted_host}:{settings.port} once /readyz says ready", err=True)
     run_service(settings)

@@ -14,17 +14,25 @@ from service.api.event_routes import build_event_router
 from service.api.front import Front
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
+from service.api.key_routes import build_key_router
 from service.api.monitor_routes import build_monitor_router
 from service.api.problems import MEDIA_TYPE, install_handlers
+from service.api.project_routes import build_project_router
 from service.api.read_routes import build_alert_router, build_run_router
 from service.api.step_route import StepEndpoint
 from service.api.views import Problem
-from service.core.ingest import Authenticator
+from service.core.authentication import Authenticator
 
 
 def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:
     """The application. `allowed_hosts` limits whom it answers; None, behind an API key, answers all."""
-    front = Middleware(Front, authenticator=deps.authenticator, steps=StepEndpoint(deps), allowed_hosts=allowed_hosts)
+    front = Middleware(
+        Front,
+        authenticator=deps.authenticator,
+        steps=StepEndpoint(deps),
+        allowed_hosts=allowed_hosts,
+        refused=lambda name: deps.metrics.unentitled.labels(name).inc(),
+    )
     problems: dict[int | str, dict[str, Any]] = {
         "default": {
             "description": "A problem document (RFC 9457)",
@@ -49,6 +57,8 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
+        build_key_router(deps),
+        build_project_router(deps),
         build_audit_router(deps),
         *deps.routers,
         build_health_router(deps),

@@ -10,12 +10,14 @@ from fastapi import APIRouter, Request
 from service.api.problems import ProblemRow
 from service.core.access import Principal
 from service.core.audit import AuditLog
+from service.core.authentication import Authenticator
 from service.core.catalogue import MonitorCatalogue
-from service.core.ingest import Authenticator, IngestPipeline
+from service.core.ingest import IngestPipeline
+from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.readiness import Check
-from service.core.redaction import Redactor
+from service.core.tenancy import ProjectRegistry
 from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
@@ -39,7 +41,8 @@ class ApiDeps:
     gate: StreamGate
     book: ProjectBook
     audit: AuditLog
-    redactor: Redactor
+    keys: KeyRegistry
+    projects: ProjectRegistry
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.deps import ApiDeps, project_of
+from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.views import RunId, to_alert_view, to_run_view, to_score_view
 from service.core.ingest import check_run_id
 from service.core.live import Reset, StreamGate, Update, Updates
@@ -97,6 +97,11 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
     """The routes that stream."""
     router = APIRouter(tags=["live"])
 
+    def goes_on(request: Request) -> Callable[[], bool]:
+        """Whether the caller's stream may go on: it ends with the service, and with the key that opened it."""
+        principal = principal_of(request)
+        return lambda: not deps.gate.is_closing and deps.authenticator.holds(principal)
+
     async def stream_run(
         run_id: RunId,
         request: Request,
@@ -118,7 +123,7 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
             if last_event_id == END_ID and is_over(record, first):
                 return Response(status_code=204)
         deps.gate.enter()
-        return EventStream(_run_events(deps, ref, first), deps.gate, _Reached())
+        return EventStream(_run_events(deps, ref, first, goes_on(request)), deps.gate, _Reached())
 
     async def stream_all(
         request: Request,
@@ -139,7 +144,7 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
             raise
         reached = _Reached(opening.event_id)
         return EventStream(
-            _all_events(seen, deps.gate, reached, agent, only is not None, resumed=last_event_id is not None),
+            _all_events(seen, goes_on(request), reached, agent, only is not None, resumed=last_event_id is not None),
             deps.gate,
             reached,
         )
@@ -161,11 +166,11 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
     return router
 
 
-async def _run_events(deps: ApiDeps, ref: RunRef, position: int) -> AsyncIterator[bytes]:
+async def _run_events(deps: ApiDeps, ref: RunRef, position: int, goes_on: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Pulls from the stored scores, so a slow client costs nothing but its own time."""
     yield ServerSentEvent(comment="forewarn", retry=RETRY_MS).encode()
     async with deps.board.signal(ref) as news:
-        while not deps.gate.is_closing:
+        while goes_on():
             news.clear()
             try:
                 scores = await _read_scores(deps, ref, position)
@@ -213,7 +218,7 @@ async def _alerts_of(
 
 async def _all_events(
     seen: AsyncGenerator[Updates | Reset, None],
-    gate: StreamGate,
+    goes_on: Callable[[], bool],
     reached: _Reached,
     agent: str | None,
     alerts_only: bool,
@@ -224,7 +229,7 @@ async def _all_events(
         opening = ServerSentEvent(orjson.dumps({"resumed": resumed}).decode(), event="open", retry=RETRY_MS)
         opening.id = reached.event_id
         yield opening.encode()
-        while not gate.is_closing:
+        while goes_on():
             try:
                 taken = await anext(seen)
             except TransientError as error:

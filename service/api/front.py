@@ -4,7 +4,7 @@ the short way for steps. One layer of plain ASGI, since every layer is paid for 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import problem, to_problem
 from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
-from service.core.ingest import Authenticator
-from service.errors import Forbidden, Unauthenticated
+from service.core.authentication import Authenticator
+from service.errors import Forbidden, TooManyGuesses, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ _RUNS, _STEPS, _LINES = "/v1/runs/", "/steps", "/v1/steps"
 class Front:
     """Guards every request, answers those with steps, and hands the others on.
 
-    `allowed_hosts`: without an API key only requests addressed to this machine by name are answered, since a page in a
-    browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
-    None answers all. With a key, every route needs one with the scope that `scopes.TABLE` says. `steps` is None where
-    none are taken.
+    `allowed_hosts`: while no key is needed only requests addressed to this machine by name are answered, since a page
+    in a browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
+    None answers all. Once a key is needed, every route needs one with the scope that `scopes.TABLE` says. `steps` is
+    None where none are taken. `refused` is told of each request that may not ask, by the error's name.
     """
 
     def __init__(
@@ -46,10 +46,12 @@ class Front:
         authenticator: Authenticator,
         steps: StepEndpoint | None,
         allowed_hosts: Collection[str] | None = None,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._steps = steps
+        self._refused = refused
         self._allowed = None if allowed_hosts is None else frozenset(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +65,9 @@ class Front:
             and scope["method"] == "POST"
             and (path == _LINES or (path.startswith(_RUNS) and path.endswith(_STEPS) and path.count("/") == 4))
         )
-        refusal = self._misdirected(scope) if self._allowed is not None else None
+        # Asked each time: the first key may be made while this runs.
+        guarded = self._allowed is not None and not self._authenticator.required
+        refusal = self._misdirected(scope) if guarded else None
         if refusal is None:
             refusal = self._refusal(scope, "ingest" if for_steps else needed_scope(scope["method"], path))
         if refusal is not None:
@@ -88,10 +92,14 @@ class Front:
         if need is OPEN:
             return None
         try:
-            principal = self._authenticator.authenticate(_header(scope, b"authorization") or None)
+            client = scope.get("client")
+            principal = self._authenticator.authenticate(
+                _header(scope, b"authorization") or None, client[0] if client else ""
+            )
             if need not in principal.scopes:
                 raise Forbidden(need, principal.scopes)
-        except (Unauthenticated, Forbidden) as error:
+        except (Unauthenticated, Forbidden, TooManyGuesses) as error:
+            self._refused(type(error).__name__)
             return to_problem(error)
         scope.setdefault("state", {})["principal"] = principal
         return None

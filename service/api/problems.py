@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service import errors
-from service.core.redaction import SECRETS
+from service.core.tokens import mask_tokens
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,13 @@ TABLE: tuple[ProblemRow, ...] = (
     (errors.RunFull, 409, "run-full", "The run has as many steps as one run may have"),
     (errors.StepLate, 409, "late", "The step comes too late"),
     (errors.IdReused, 409, "id-reused", "The id names another step"),
+    (errors.BurstExceeded, 413, "over-burst", "More steps than the project may send at once"),
+    (errors.Conflict, 409, "conflict", "This does not go with what is there"),
     (errors.NotFound, 404, "not-found", "There is no such thing"),
     (errors.PoisonError, 400, "refused", "The request is refused"),
     (errors.NoMonitor, 503, "no-monitor", "No monitor is loaded"),
+    (errors.TooManyGuesses, 429, "too-many-guesses", "Too many wrong keys"),
+    (errors.RateLimited, 429, "rate-limited", "The project has sent as much as it may for now"),
     (errors.Crowded, 429, "too-many-live-runs", "As many runs are live as there may be"),
     (errors.Overloaded, 503, "overloaded", "The service has more to do than it can hold"),
     (errors.LogUnavailable, 503, "log-unavailable", "The durable log does not answer"),
@@ -55,18 +59,19 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document. `faults` point at fields of the body (`pointer`) or name a parameter (`parameter`), each
-    with a `detail`. What it quotes of the request is quoted without secrets: callers log their errors."""
+    with a `detail`."""
     document: dict[str, Any] = {
         "type": f"urn:forewarn:problem:{name}",
         "title": title,
         "status": status,
-        "detail": detail,
+        # An address or a field may hold a key by mistake.
+        "detail": mask_tokens(detail),
     }
     if faults:
-        document["errors"] = list(faults)
+        document["errors"] = [{**fault, "detail": mask_tokens(fault["detail"])} for fault in faults]
     if rejected:
         document["rejected"] = list(rejected)
-    return Response(orjson.dumps(SECRETS.mask(document)), status, dict(headers or {}), MEDIA_TYPE)
+    return Response(orjson.dumps(document), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def find_row(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) -> tuple[int, str, str]:

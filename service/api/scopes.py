@@ -56,6 +56,25 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/v1/webhooks/{webhook_id}/deliveries", "admin"),
     ("POST", "/v1/webhooks/{webhook_id}/redeliver", "admin"),
     ("POST", "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver", "admin"),
+    # keys and settings of the caller's project
+    ("POST", "/v1/keys", "admin"),
+    ("GET", "/v1/keys", "admin"),
+    ("GET", "/v1/keys/{key_id}", "admin"),
+    ("POST", "/v1/keys/{key_id}/rotate", "admin"),
+    ("DELETE", "/v1/keys/{key_id}", "admin"),
+    ("GET", "/v1/project", "admin"),
+    ("PUT", "/v1/project", "admin"),
+    # all projects, and their keys
+    ("GET", "/v1/projects", "operate"),
+    ("POST", "/v1/projects", "operate"),
+    ("GET", "/v1/projects/{project}", "operate"),
+    ("PUT", "/v1/projects/{project}", "operate"),
+    ("DELETE", "/v1/projects/{project}", "operate"),
+    ("POST", "/v1/projects/{project}/keys", "operate"),
+    ("GET", "/v1/projects/{project}/keys", "operate"),
+    ("GET", "/v1/projects/{project}/keys/{key_id}", "operate"),
+    ("POST", "/v1/projects/{project}/keys/{key_id}/rotate", "operate"),
+    ("DELETE", "/v1/projects/{project}/keys/{key_id}", "operate"),
     # the record of what admins did
     ("GET", "/v1/audit", "admin"),
 )

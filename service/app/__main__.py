@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 
-from service.core.redaction import MaskingFormatter
 from service.errors import FatalError, ServiceError
 from service.processes import EXIT_FATAL, watch_parent
 from service.settings import Settings, read_settings
@@ -16,9 +15,9 @@ from service.settings import Settings, read_settings
 def main(kind: str) -> int:
     """Run until told to stop; the exit status. A fatal error is one line on stderr and EXIT_FATAL: starting again
     would not help."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(MaskingFormatter(f"%(asctime)s {kind}[{os.getpid()}] %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(
+        level=logging.INFO, format=f"%(asctime)s {kind}[{os.getpid()}] %(levelname)s %(message)s", stream=sys.stderr
+    )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     watch_parent()
     try:

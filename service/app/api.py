@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry
@@ -22,17 +23,30 @@ from service.api.application import create_app
 from service.api.deps import ApiDeps, principal_of
 from service.api.front import LOOPBACK_HOSTS
 from service.api.problems import ProblemRow
+from service.app.binding import (
+    LOOPBACK,
+    Binding,
+    check_access,
+    choose_binding,
+    read_when_up,
+    tell_binding,
+    until_first_key,
+)
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, settle_when_up
 from service.core.audit import AuditLog
+from service.core.authentication import Authenticator, KeyBook
 from service.core.catalogue import MonitorCatalogue, read_entry
-from service.core.ingest import Authenticator, build_pipeline
+from service.core.ingest import build_pipeline
+from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
-from service.core.redaction import ProjectRedactor
+from service.core.redaction import mask_secrets
+from service.core.tenancy import ProjectRegistry
 from service.errors import RedisUnfit, TransientError
+from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.audit import RedisAuditStore
 from service.redis_log.board import RedisScoreBoard
@@ -66,14 +80,19 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         partitions = await settle_when_up(client, settings, stop)
         if partitions is None:
             return
-        deps, board, pressure = build_deps(settings, client, partitions)
-        allowed = None if deps.authenticator.required else LOOPBACK_HOSTS
-        app = create_app(deps, version=version_of_service(), allowed_hosts=allowed)
+        keys = KeyBook(RedisKeyStore(client))
+        await read_when_up(keys, stop)
+        binding = choose_binding(settings, keys_exist=keys.exists)
+        deps, board, pressure = build_deps(settings, client, partitions, build_access(settings, keys, binding))
+        tell_binding(binding, settings, key_needed=deps.authenticator.required)
+        app = create_app(deps, version=version_of_service(), allowed_hosts=LOOPBACK_HOSTS)
         keep_what_is_loaded()
         await deps.book.refresh()
-        background = [asyncio.create_task(one.run(stop)) for one in (pressure, deps.book)]
+        background = [asyncio.create_task(one.run(stop)) for one in (pressure, deps.book, keys)]
+        leave = asyncio.Event()
+        background.append(asyncio.create_task(until_first_key(keys, binding, stop, leave)))
         try:
-            await serve_until(build_server(app, settings), stop, deps.gate.close)
+            await serve_until(build_server(app, binding.host, settings), leave, deps.gate.close)
         finally:
             for task in background:
                 task.cancel()
@@ -83,11 +102,25 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         await client.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask, and at which address."""
+
+    authenticator: Authenticator
+    binding: Binding
+
+
+def build_access(settings: Settings, keys: KeyBook, binding: Binding) -> Access:
+    """The guard of a service that listens there."""
+    operator_key = None if settings.api_key is None else settings.api_key.get_secret_value()
+    return Access(Authenticator(operator_key, keys, closed=binding.is_outside), binding)
+
+
 def build_deps(
-    settings: Settings, client: RedisClient, partitions: int, authenticator: Authenticator | None = None
+    settings: Settings, client: RedisClient, partitions: int, access: Access | None = None
 ) -> tuple[ApiDeps, RedisScoreBoard, Pressure]:
     """The API's surroundings over one Redis client; the board, which must be closed in the end; and the pressure, to
-    be sampled meanwhile. `authenticator`: the one to use, where not that of the settings."""
+    be sampled meanwhile. `access`: as the settings say on loopback, where it is not given."""
     keys = KeySpace(partitions)
     registry = CollectorRegistry()
     reader = RedisRunReader(client, keys)
@@ -99,21 +132,21 @@ def build_deps(
     catalogue = MonitorCatalogue(book)
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
-    if authenticator is None:
-        authenticator = Authenticator(None if settings.api_key is None else settings.api_key.get_secret_value())
+    if access is None:
+        access = build_access(settings, KeyBook(RedisKeyStore(client)), Binding(LOOPBACK))
+    authenticator, binding = access.authenticator, access.binding
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
-    metrics = IngestMetrics(registry)
-    redactor = ProjectRedactor(book, settings.redacted_shapes, metrics.overruns.inc)
+    redactor = mask_secrets if settings.redact == "secrets" else None
     guard = TargetGuard(settings.allowed_targets)
-    audit = AuditLog(RedisAuditStore(client))
+    audits, targets = RedisAuditStore(client), WebhookRegistry(client, guard)
+    audit = AuditLog(audits)
     webhooks = build_webhook_router(
         WebhookDeps(
-            WebhookRegistry(client, guard),
+            targets,
             DeliveryStore(client),
             Sender(guard),
             partitions,
             audit,
-            redactor,
             int(settings.webhook_grace_hours * HOUR_MS),
         ),
         principal_of,
@@ -125,7 +158,16 @@ def build_deps(
         return render_metrics(registry, await read_gauges(reader, parking))
 
     async def checks() -> Sequence[Check]:
-        return await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
+        known = await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
+        return [*known, check_access(binding, settings, key_needed=authenticator.required)]
+
+    project_store, key_registry = RedisProjectStore(client), KeyRegistry(RedisKeyStore(client))
+    book = ProjectBook(project_store)
+
+    async def forget_project(project: str) -> None:
+        for webhook in await targets.of_project(project):
+            await targets.delete(project, webhook.id)
+        await audits.delete_log(project)
 
     deps = ApiDeps(
         authenticator=authenticator,
@@ -135,7 +177,7 @@ def build_deps(
         board=board,
         acknowledger=RedisAcknowledger(client, keys),
         catalogue=catalogue,
-        metrics=metrics,
+        metrics=IngestMetrics(registry),
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
@@ -143,7 +185,8 @@ def build_deps(
         gate=StreamGate(settings.max_streams),
         book=book,
         audit=audit,
-        redactor=redactor,
+        keys=key_registry,
+        projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
     )

@@ -15,8 +15,11 @@ from service.api.application import create_health_app
 from service.api.deps import HealthDeps
 from service.api.front import LOOPBACK_HOSTS
 from service.app.api import check_all, read_gauges, version_of_service
+from service.app.binding import Binding, check_access, choose_binding, read_when_up, tell_binding, until_first_key
 from service.app.serving import build_server, serve_until
+from service.core.authentication import KeyBook
 from service.core.readiness import Check
+from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
@@ -33,18 +36,31 @@ async def run_ops(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
     """Answer until `stop`. Where the address is taken it says so and tries again: the workers go on meanwhile."""
     client = build_client(redis_url, connections=16)
     try:
+        book = KeyBook(RedisKeyStore(client))
+        await read_when_up(book, stop)
+        binding = choose_binding(settings, keys_exist=book.exists)
+        tell_binding(binding, settings, key_needed=False)
         app = create_health_app(
-            build_health(settings, client),
+            build_health(settings, client, binding),
             version=version_of_service(),
-            allowed_hosts=None if settings.api_key is not None else LOOPBACK_HOSTS,
+            allowed_hosts=None if settings.api_key is not None or book.exists else LOOPBACK_HOSTS,
         )
-        if await _wait_for_address(settings, stop):
-            await serve_until(build_server(app, settings), stop)
+        if await _wait_for_address(binding.host, settings.port, stop):
+            leave = asyncio.Event()
+            background = [
+                asyncio.create_task(book.run(stop)),
+                asyncio.create_task(until_first_key(book, binding, stop, leave)),
+            ]
+            try:
+                await serve_until(build_server(app, binding.host, settings), leave)
+            finally:
+                for task in background:
+                    task.cancel()
     finally:
         await client.aclose()
 
 
-def build_health(settings: Settings, client: RedisClient) -> HealthDeps:
+def build_health(settings: Settings, client: RedisClient, binding: Binding) -> HealthDeps:
     """What a worker role says of itself. The supervisor has settled the partitions and named the workers."""
     partitions = settings.partition_count
     keys = KeySpace(partitions)
@@ -56,32 +72,31 @@ def build_health(settings: Settings, client: RedisClient) -> HealthDeps:
         return render_metrics(CollectorRegistry(), await read_gauges(reader, parking))
 
     async def checks() -> Sequence[Check]:
-        return await check_all(settings, client, reader, partitions, lambda: active_id, own)
+        access = check_access(binding, settings, key_needed=binding.is_outside)
+        return [*await check_all(settings, client, reader, partitions, lambda: active_id, own), access]
 
     return HealthDeps(metrics_text, checks)
 
 
-async def _wait_for_address(settings: Settings, stop: asyncio.Event) -> bool:
+async def _wait_for_address(host: str, port: int, stop: asyncio.Event) -> bool:
     while not stop.is_set():
         try:
-            _try_address(settings)
+            _try_address(host, port)
             return True
         except OSError as error:
             log.error(
                 "%s:%d cannot be bound (%s): /metrics, /livez and /readyz of these workers are not to be had. "
                 "Give this process another --port (FOREWARN_PORT)",
-                settings.bound_host,
-                settings.port,
-                error.strerror,
+                *(host, port, error.strerror),
             )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), BIND_AGAIN_S)
     return False
 
 
-def _try_address(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.bound_host else socket.AF_INET
+def _try_address(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((settings.bound_host, settings.port))
+        probe.bind((host, port))
         probe.listen()

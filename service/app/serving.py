@@ -15,12 +15,12 @@ from service.settings import Settings
 GRACE_S = 10
 
 
-def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """The server of an application on the address that is set."""
+def build_server(app: FastAPI, host: str, settings: Settings) -> uvicorn.Server:
+    """The server of an application on an address, at the port that is set."""
     return _Server(
         uvicorn.Config(
             app,
-            host=settings.bound_host,
+            host=host,
             port=settings.port,
             access_log=False,
             log_config=None,

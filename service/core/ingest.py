@@ -3,19 +3,18 @@ of stages; who sends them was settled before the body was read."""
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
 
+from monitors.stepview import JsonValue
 from service.core.access import Principal
 from service.core.raw_steps import RawStep, StepLimits, check_count, parse_line, parse_steps
-from service.core.redaction import Redactor
-from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError, Unauthenticated
+from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError
 from service.ports import StepLog
-from service.records import DEFAULT_PROJECT, Appended, NewStep, RunMonitors, RunRef, StepGroup
+from service.records import Appended, NewStep, RunMonitors, RunRef, StepGroup
 
 # Letters, digits and . _ ~ : @ # + = , - after a first letter or digit: fits an address, a log line and a Redis key
 # as it is.
@@ -47,31 +46,7 @@ class IngestRequest:
 
 
 Stage = Callable[[IngestRequest], Awaitable[None]]
-
-
-class Authenticator:
-    """Knows the API key, if there is one. Without a key the service listens on loopback only, and everybody there may
-    send."""
-
-    def __init__(self, api_key: str | None) -> None:
-        self._expected = None if api_key is None else api_key.encode()
-
-    @property
-    def required(self) -> bool:
-        """True if requests need the key."""
-        return self._expected is not None
-
-    def authenticate(self, authorization: str | None) -> Principal:
-        """Who sends this `Authorization` header. Raises Unauthenticated. Compares in constant time."""
-        if self._expected is not None:
-            scheme, _, token = (authorization or "").partition(" ")
-            given = token.strip().encode("utf-8", "replace")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._expected):
-                raise Unauthenticated(
-                    "this needs the API key: send the header `Authorization: Bearer <FOREWARN_API_KEY>`"
-                )
-            return Principal(DEFAULT_PROJECT, key_id="operator")
-        return Principal(DEFAULT_PROJECT)
+Redactor = Callable[[JsonValue], JsonValue]
 
 
 class IngestPipeline:
@@ -97,7 +72,7 @@ class IngestPipeline:
 
 def build_pipeline(
     limits: StepLimits,
-    redactor: Redactor,
+    redactor: Redactor | None,
     log: StepLog,
     choose: Callable[[str], RunMonitors],
 ) -> IngestPipeline:
@@ -114,7 +89,9 @@ def build_pipeline(
         request.run_ids = [request.run_id] * len(request.steps)
 
     async def redact(request: IngestRequest) -> None:
-        mask_steps(request, redactor)
+        for index, raw in enumerate(request.steps):
+            if isinstance(raw, RawStep) and (masked := mask(raw.step)) is not raw.step:
+                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
 
     async def append(request: IngestRequest) -> None:
         project, places = request.project, group_by_run(request)
@@ -139,7 +116,8 @@ def build_pipeline(
             raw if isinstance(raw, ServiceError) else outcomes[index] for index, raw in enumerate(request.steps)
         ]
 
-    return IngestPipeline([limit, redact, append])
+    mask = redactor or (lambda step: step)
+    return IngestPipeline([limit, *([redact] if redactor else []), append])
 
 
 def read_lines(request: IngestRequest, limits: StepLimits) -> None:
@@ -160,26 +138,6 @@ def read_lines(request: IngestRequest, limits: StepLimits) -> None:
                 continue
         request.steps.append(step)
         request.run_ids.append(run_id)
-
-
-def mask_steps(request: IngestRequest, redactor: Redactor) -> None:
-    """Mask the request's steps, and refuse runs whose names would have to be masked: NameRefused is raised for the
-    request's own run, and noted at the steps of any other."""
-    project = request.project
-    refused: dict[str, NameRefused] = {}
-    for run_id in dict.fromkeys(request.run_ids):
-        try:
-            redactor.check_name(project, "run_id", run_id)
-        except NameRefused as error:
-            if request.run_id is not None:
-                raise
-            refused[run_id] = error
-    for index, raw in enumerate(request.steps):
-        if isinstance(raw, RawStep):
-            if refused and request.run_ids[index] in refused:
-                request.steps[index] = refused[request.run_ids[index]]
-            elif (masked := redactor.step(project, raw.step, raw.data)) is not raw.step:
-                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
 
 
 def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]:

@@ -41,6 +41,11 @@ class RedisAuditStore:
             rows: Any = await cast(Any, self._client.xrevrange(AUDIT + project, newest, "-", limit))
         return [_to_entry(entry_id.decode(), fields) for entry_id, fields in rows]
 
+    async def delete_log(self, project: str) -> None:
+        """Delete a project's log, with the project. Raises TransientError."""
+        with redis_errors():
+            await self._client.delete(AUDIT + project)
+
 
 def _to_entry(entry_id: str, fields: Mapping[bytes, bytes]) -> AuditEntry:
     key_id, origin, act, target = (fields.get(name, b"").decode() for name in (b"key", b"from", b"act", b"target"))

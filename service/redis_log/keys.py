@@ -34,6 +34,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
 | `forewarn:projects` | hash | project → its settings as JSON |
+| `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
+| `forewarn:keys:used` | hash | key id → when it was last used (ms), to some minutes |
 | `forewarn:audit:<project>` | stream | what admins did, at most some 10,000 entries: see `audit.py` |
 
 An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
@@ -54,6 +56,8 @@ WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
 PROJECTS = "forewarn:projects"
 AUDIT = "forewarn:audit:"
+ACCESS_KEYS = "forewarn:keys"
+ACCESS_KEYS_USED = "forewarn:keys:used"
 
 
 def partition_of(ref: RunRef, partitions: int) -> int:

@@ -460,6 +460,18 @@ return 1
 """,
 )
 
+SWAP_KEY = Script(
+    "swap key",
+    """
+-- KEYS: keys.  ARGV: key id, the record that must be there ("" for none), new record ("" to delete it), new version.
+-- Returns 1 if it was written.
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+redis.call('HSET', KEYS[1], 'version', ARGV[4])
+return 1
+""",
+)
+
 NOTE = Script(
     "note",
     """

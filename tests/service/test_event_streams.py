@@ -22,7 +22,7 @@ from service.app.api import build_deps
 from service.app.serving import build_server, serve_until
 from service.core import live
 from service.core.access import Principal
-from service.core.ingest import Authenticator
+from service.core.authentication import Authenticator
 from service.core.live import Onlooker, Reset, Update, Updates
 from service.errors import Unauthenticated
 from service.records import FeedEntry, RunCommit, RunDescription, RunRef, RunSummary, ScoreRecord
@@ -40,12 +40,16 @@ class TwoProjects(Authenticator):
 
     def __init__(self) -> None:
         super().__init__("no-key-is-needed")
+        self.revoked: set[str] = set()
 
-    def authenticate(self, authorization: str | None) -> Principal:
+    def authenticate(self, authorization: str | None, origin: str = "") -> Principal:
         project = (authorization or "").removeprefix("Bearer ")
         if project not in {"default", "other"}:
             raise Unauthenticated("no such project")
-        return Principal(project)
+        return Principal(project, key_id=project)
+
+    def holds(self, principal: Principal) -> bool:
+        return principal.key_id not in self.revoked
 
 
 @dataclass
@@ -146,7 +150,7 @@ async def serving(core: Core, settings: Settings) -> AsyncIterator[Server]:
     deps = dataclasses.replace(deps, authenticator=TwoProjects())
     app = create_app(deps, version="0")
     stop = asyncio.Event()
-    server = build_server(app, settings)
+    server = build_server(app, settings.wanted_host, settings)
     task = asyncio.create_task(serve_until(server, stop, deps.gate.close))
     await until(lambda: server.started)
     try:
@@ -250,6 +254,14 @@ class TestOneRun:
         assert [(event.name, event.id) for event in names] == [("score", "0"), ("alert", None), ("score", "1")]
         assert again.name == "alert"
         assert (again.data["position"], again.data["run_id"], "project" in again.data) == (1, "r", False)
+
+    @pytest.mark.parametrize("path", ["/v1/runs/r/events", "/v1/events"])
+    async def test_a_stream_ends_with_the_key_that_opened_it(self, server: Server, path: str) -> None:
+        await server.core.post("r", b"{}")
+        async with server.stream(path) as stream, asyncio.timeout(5):
+            await stream.block()
+            server.deps.authenticator.revoked.add("default")
+            await stream.rest()
 
     async def test_what_is_missing_or_wrong_is_a_problem(self, server: Server) -> None:
         assert (await server.get("/v1/runs/none/events")).status_code == 404

@@ -11,9 +11,10 @@ from fastapi import FastAPI
 
 from service.api.application import create_app
 from service.api.scopes import OPEN, TABLE, needed_scope
-from service.app.api import build_deps
+from service.app.api import Access, build_deps
+from service.app.binding import LOOPBACK, Binding
 from service.core.access import PROJECT_SCOPES, Principal, Scope
-from service.core.ingest import Authenticator
+from service.core.authentication import Authenticator
 from service.errors import Unauthenticated
 from service.settings import read_settings
 from tests.service.conftest import PARTITIONS, Core
@@ -34,7 +35,7 @@ class ByName(Authenticator):
     def __init__(self) -> None:
         super().__init__("an-operator's-key")
 
-    def authenticate(self, authorization: str | None) -> Principal:
+    def authenticate(self, authorization: str | None, origin: str = "") -> Principal:
         try:
             return KEYS[(authorization or "").removeprefix("Bearer ")]
         except KeyError:
@@ -44,7 +45,9 @@ class ByName(Authenticator):
 @pytest.fixture
 async def app(core: Core, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
     bundle: Path = shared_tiny_bundle(tmp_path_factory.getbasetemp()).path
-    deps, board, _ = build_deps(read_settings(bundle=bundle), core.client, PARTITIONS, ByName())
+    deps, board, _ = build_deps(
+        read_settings(bundle=bundle), core.client, PARTITIONS, Access(ByName(), Binding(LOOPBACK))
+    )
     yield create_app(deps, version="0")
     await board.close()
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from service.app.binding import Binding, choose_binding
 from service.errors import SettingsError
 from service.settings import read_settings
 
 
 def test_the_promised_defaults() -> None:
     settings = read_settings()
-    assert (settings.bound_host, settings.port, settings.role, settings.workers) == ("127.0.0.1", 8080, "all", 1)
+    assert (settings.wanted_host, settings.port, settings.role, settings.workers) == ("127.0.0.1", 8080, "all", 1)
     assert (settings.partition_count, settings.appendfsync, settings.device) == (8, "always", "auto")
     assert (settings.max_body_bytes, settings.max_step_bytes, settings.max_depth) == (8 * 2**20, 2**20, 64)
 
@@ -49,18 +50,23 @@ def test_every_wrong_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
 def test_an_address_reachable_from_outside_needs_a_key(host: str) -> None:
-    with pytest.raises(SettingsError, match="FOREWARN_API_KEY"):
-        read_settings(host=host)
-    assert read_settings(host=host, api_key="a-long-enough-key").bound_host == host
+    assert choose_binding(read_settings(host=host), keys_exist=False) == Binding("127.0.0.1", kept_in=True)
+    with_key = read_settings(host=host, api_key="a-long-enough-key")
+    assert choose_binding(with_key, keys_exist=False) == Binding(host)
+    assert choose_binding(read_settings(host=host), keys_exist=True) == Binding(host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_loopback_needs_no_key(host: str) -> None:
-    assert read_settings(host=host).bound_host == host
+    assert choose_binding(read_settings(host=host), keys_exist=False) == Binding(host)
+
+
+def test_a_key_in_redis_alone_opens_no_address_that_was_not_asked_for() -> None:
+    assert choose_binding(read_settings(), keys_exist=True) == Binding("127.0.0.1")
 
 
 def test_with_a_key_the_service_listens_everywhere() -> None:
-    assert read_settings(api_key="a-long-enough-key").bound_host == "0.0.0.0"
+    assert read_settings(api_key="a-long-enough-key").wanted_host == "0.0.0.0"
 
 
 def test_the_key_is_not_shown() -> None:
