@@ -69,6 +69,15 @@ class StepLog(Protocol):
         ...
 
 
+class TraceRuns(Protocol):
+    """Which runs traces belong to, as their spans have named them."""
+
+    async def find(self, project: str, named: Mapping[str, str], asked: Collection[str]) -> dict[str, str]:
+        """The runs of these traces, as far as known. `named`: traces of which a span names the run now, by trace; what
+        was named first stands. `asked`: others. Raises LogUnavailable."""
+        ...
+
+
 class PartitionLog(Protocol):
     """The way through: what the owner of partitions does."""
 
@@ -113,9 +122,9 @@ class PartitionLog(Protocol):
         """Take out of each stream what is archived, up to this entry's id; False where the fence has moved on."""
         ...
 
-    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int) -> int:
-        """End the wait of early steps that wait since before `early_ms`, and take runs without a step since `idle_ms`
-        off the live ones, some at a time; how many were touched."""
+    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int, held_ms: int = 0) -> int:
+        """End the wait of early steps that wait since before `early_ms` and of spans since before `held_ms`, and take
+        runs without a step since `idle_ms` off the live ones, some at a time; how many were touched."""
         ...
 
     async def suspect(self, lease: Lease, entry_id: str) -> bool:

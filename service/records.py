@@ -47,24 +47,33 @@ class RunMonitors(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class NewStep:
     """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such;
-    `seq` is the sender's own count, from 0 in each run, where it keeps one."""
+    `seq` is the sender's own count, from 0 in each run, where it keeps one.
+
+    `ended_ns`: of a span, when it ended; it is put in order by that among those that arrive in the same short time, and
+    known again by its `client_id` alone, whatever else of it has changed."""
 
     data: bytes
     client_id: str = ""
     seq: int | None = None
+    ended_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
     """Steps of one run from one request, to be stored in this order. A run without a stored step begins with
     `monitor_id`, or with that of `by_agent` for the agent that was named before, and has `shadow_id` beside it ("": no
-    shadow)."""
+    shadow).
+
+    Either all steps have `ended_ns`, or none. `agent` and `service` are then whom the spans name: the first that was
+    named stands, and the service where no agent was by the first step."""
 
     ref: RunRef
     steps: tuple[NewStep, ...]
     monitor_id: str
     shadow_id: str = ""
     by_agent: Mapping[str, str] = field(default_factory=dict)
+    agent: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)

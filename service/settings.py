@@ -30,6 +30,11 @@
 | FOREWARN_MAX_BACKLOG | 100,000 | steps of one partition that wait to be scored |
 | FOREWARN_MAX_LIVE_RUNS | 100,000 | runs that have neither ended nor expired; each partition has its share |
 | FOREWARN_SEQ_WAIT_MS | 2000 | how long a step that came before its turn by `seq` waits for those before it |
+| FOREWARN_SPAN_WAIT_MS | 1000 | how long a span waits for others of its run that ended before it |
+| FOREWARN_OTLP_RUN_ID | gen_ai.conversation.id,session.id,trace_id | what names a span's run, the first first |
+| FOREWARN_OTLP_SPANS | all | `agents` scores only spans that carry names of GenAI, OpenInference or OpenLLMetry |
+| FOREWARN_OTLP_OUTCOME | none | `evaluation`, or `root-status`: what tells a run's outcome |
+| FOREWARN_OTLP_OUTCOME_NAME | task_success | the gen_ai.evaluation.name that tells it |
 | FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
 | FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
 | FOREWARN_MAX_STREAMS | 256 | event streams that one API process has open |
@@ -91,6 +96,11 @@ class Settings(BaseSettings):
     max_backlog: int = Field(100_000, ge=1)
     max_live_runs: int = Field(100_000, ge=1)
     seq_wait_ms: int = Field(2000, ge=100, le=600_000)
+    span_wait_ms: int = Field(1000, ge=0, le=600_000)
+    otlp_run_id: str = Field("gen_ai.conversation.id,session.id,trace_id", max_length=500)
+    otlp_spans: Literal["all", "agents"] = "all"
+    otlp_outcome: Literal["none", "evaluation", "root-status"] = "none"
+    otlp_outcome_name: str = Field("task_success", min_length=1, max_length=200)
     run_idle_hours: float = Field(24, gt=0)
     archive_dir: str | None = None
     wait_replicas: int = Field(0, ge=0, le=16)
@@ -114,6 +124,14 @@ class Settings(BaseSettings):
         if raw_url and (parts.scheme not in {"http", "https"} or not parts.hostname or odd):
             raise ValueError("an address such as https://forewarn.example.com, without a query, is needed")
         return raw_url.rstrip("/")
+
+    @field_validator("otlp_run_id")
+    @classmethod
+    def _names_a_trace_at_last(cls, raw_names: str) -> str:
+        names = [name.strip() for name in raw_names.split(",") if name.strip()]
+        if "trace_id" not in names:
+            raise ValueError("trace_id must be among the names: it is what every span has")
+        return ",".join(names)
 
     @model_validator(mode="after")
     def _severities_rise(self) -> Settings:
@@ -145,6 +163,11 @@ class Settings(BaseSettings):
         if self.archive_dir == "none" or (self.archive_dir is None and self.redis_url is not None):
             return None
         return Path(self.archive_dir).expanduser().absolute() if self.archive_dir else self.folder / "archive"
+
+    @property
+    def run_names(self) -> tuple[str, ...]:
+        """The attributes that name a span's run, with `trace_id` for the trace itself."""
+        return tuple(self.otlp_run_id.split(","))
 
     @property
     def allowed_targets(self) -> tuple[str, ...]:

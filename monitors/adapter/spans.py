@@ -1,4 +1,4 @@
-"""OTLP/JSON spans as flat objects: the raw steps of a traced agent."""
+"""OTLP/JSON spans, and log records that are GenAI events, as flat objects: the raw steps of a traced agent."""
 
 from __future__ import annotations
 
@@ -10,32 +10,74 @@ MAX_VALUE_DEPTH = 32
 """Attribute values nested deeper than this are dropped."""
 
 
+GROUPS = ("resourceSpans", "resourceLogs")
+EVENT_PREFIX = "gen_ai."
+"""Log records whose event has a name that begins so are steps; all others are not."""
+EVALUATION = "gen_ai.evaluation.result"
+"""The event that says how good something was: it tells the outcome, so it is never a step."""
+
+
 def is_span_document(value: JsonValue) -> bool:
-    """Return whether a JSON value is one OTLP trace export, or a list of such exports."""
+    """Return whether a JSON value is one OTLP export of spans or log records, or a list of such exports."""
     if isinstance(value, list):
         return bool(value) and all(is_span_document(item) for item in value if not isinstance(item, list))
-    return isinstance(value, dict) and isinstance(value.get("resourceSpans"), list)
+    return isinstance(value, dict) and any(isinstance(value.get(key), list) for key in GROUPS)
 
 
 def flatten_spans(document: JsonValue) -> list[dict[str, Any]]:
-    """Return every span of an export in document order, each one flat object.
+    """Return every span of an export in document order, each one flat object; then its log records that are steps, as
+    `flatten_record` gives them.
 
-    Its keys are the span's own (`traceId`, `spanId`, `name`, `startTimeUnixNano`, ...), with `attributes` as a plain
-    dict, `events` as objects with plain `attributes`, and the resource's attributes under `resource`. Parts of a
-    wrong shape are left out; never raises.
+    A span's keys are its own (`traceId`, `spanId`, `name`, `startTimeUnixNano`, ...), with `attributes` as a plain
+    dict, `events` as objects with plain `attributes`, and the resource's attributes under `resource`. Parts of a wrong
+    shape are left out; never raises.
     """
     exports = document if isinstance(document, list) else [document]
-    return [
-        _flatten_span(span, resource)
+    spans = [
+        flatten_span(span, resource)
         for export in exports
         for group in _objects(export, "resourceSpans")
-        for resource in [_resource_attributes(group)]
+        for resource in [resource_attributes(group)]
         for scope in [*_objects(group, "scopeSpans"), *_objects(group, "instrumentationLibrarySpans")]
         for span in _objects(scope, "spans")
     ]
+    records = [
+        flatten_record(record, resource)
+        for export in exports
+        for group in _objects(export, "resourceLogs")
+        for resource in [resource_attributes(group)]
+        for scope in _objects(group, "scopeLogs")
+        for record in _objects(scope, "logRecords")
+    ]
+    return spans + [record for record in records if is_step(record)]
 
 
-def _flatten_span(span: dict[str, Any], resource: dict[str, JsonValue]) -> dict[str, Any]:
+def is_step(record: dict[str, Any]) -> bool:
+    """Return whether a flat log record is a step: a GenAI event, and none that tells the outcome."""
+    name = record.get("eventName")
+    return isinstance(name, str) and name.startswith(EVENT_PREFIX) and name != EVALUATION
+
+
+def flatten_record(record: dict[str, Any], resource: dict[str, JsonValue]) -> dict[str, Any]:
+    """Return a log record as one flat object, as a span is: `body` and `attributes` are plain, `eventName` is there
+    whichever way the event was named, and `endTimeUnixNano`, the record's time, is what orders it among spans.
+    """
+    flat = {key: value for key, value in record.items() if key not in ("attributes", "body")}
+    flat["attributes"] = _attributes(record)
+    name = record.get("eventName") or flat["attributes"].get("event.name")
+    if isinstance(name, str):
+        flat["eventName"] = name
+    if "body" in record:
+        flat["body"] = _any_value(record["body"], MAX_VALUE_DEPTH)
+    times = (record.get("timeUnixNano"), record.get("observedTimeUnixNano"))
+    flat["endTimeUnixNano"] = next((time for time in times if time not in (None, "", 0, "0")), None)
+    if resource:
+        flat["resource"] = resource
+    return flat
+
+
+def flatten_span(span: dict[str, Any], resource: dict[str, JsonValue]) -> dict[str, Any]:
+    """Return one span as a flat object; see `flatten_spans`."""
     flat = {key: value for key, value in span.items() if key not in ("attributes", "events")}
     flat["attributes"] = _attributes(span)
     events = [
@@ -49,7 +91,8 @@ def _flatten_span(span: dict[str, Any], resource: dict[str, JsonValue]) -> dict[
     return flat
 
 
-def _resource_attributes(group: dict[str, Any]) -> dict[str, JsonValue]:
+def resource_attributes(group: dict[str, Any]) -> dict[str, JsonValue]:
+    """Return the attributes of the resource that a group of spans or log records comes from."""
     resource = group.get("resource")
     return _attributes(resource) if isinstance(resource, dict) else {}
 

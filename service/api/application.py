@@ -16,6 +16,7 @@ from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
 from service.api.key_routes import build_key_router
 from service.api.monitor_routes import build_monitor_router
+from service.api.otlp_routes import build_otlp_router
 from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.project_routes import build_project_router
 from service.api.read_routes import build_alert_router, build_run_router
@@ -60,6 +61,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_key_router(deps),
         build_project_router(deps),
         build_audit_router(deps),
+        build_otlp_router(deps),
         *deps.routers,
         build_health_router(deps),
     ):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 
+from service.api.otlp_deps import OtlpDeps
 from service.api.problems import ProblemRow
 from service.core.access import Principal
 from service.core.audit import AuditLog
@@ -43,6 +44,7 @@ class ApiDeps:
     audit: AuditLog
     keys: KeyRegistry
     projects: ProjectRegistry
+    otlp: OtlpDeps
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

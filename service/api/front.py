@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.otlp_routes import PATHS, from_problem
 from service.api.problems import problem, to_problem
 from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
@@ -70,6 +71,8 @@ class Front:
         refusal = self._misdirected(scope) if guarded else None
         if refusal is None:
             refusal = self._refusal(scope, "ingest" if for_steps else needed_scope(scope["method"], path))
+        if refusal is not None and path in PATHS:
+            refusal = from_problem(refusal, _header(scope, b"content-type"))
         if refusal is not None:
             await refusal(scope, receive, with_headers(send))
         elif self._steps is not None and for_steps:

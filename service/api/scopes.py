@@ -28,6 +28,8 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     # runs
     ("POST", "/v1/steps", "ingest"),
     ("POST", "/v1/runs/{run_id}/steps", "ingest"),
+    ("POST", "/v1/traces", "ingest"),
+    ("POST", "/v1/logs", "ingest"),
     ("PUT", "/v1/runs/{run_id}", "ingest"),
     ("POST", "/v1/runs/{run_id}/end", "ingest"),
     ("POST", "/v1/runs/{run_id}/outcome", "ingest"),

@@ -22,6 +22,7 @@ from service.alerts.targets import TargetGuard
 from service.api.application import create_app
 from service.api.deps import ApiDeps, principal_of
 from service.api.front import LOOPBACK_HOSTS
+from service.api.otlp_deps import OtlpDeps
 from service.api.problems import ProblemRow
 from service.app.binding import (
     LOOPBACK,
@@ -46,6 +47,9 @@ from service.core.readiness import Check, check_backlog, check_monitor, check_ow
 from service.core.redaction import mask_secrets
 from service.core.tenancy import ProjectRegistry
 from service.errors import RedisUnfit, TransientError
+from service.otlp.metrics import OtlpMetrics
+from service.otlp.outcomes import OutcomeRule
+from service.otlp.reading import Reading
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.audit import RedisAuditStore
@@ -59,8 +63,11 @@ from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
+from service.redis_log.traces import RedisTraceRuns
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
+
+HOUR_MS = 3_600_000
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +159,12 @@ def build_deps(
         principal_of,
     )
 
+    otlp = OtlpDeps(
+        RedisTraceRuns(client, int(settings.run_idle_hours * HOUR_MS)),
+        Reading(settings.run_names, only_agents=settings.otlp_spans == "agents"),
+        OutcomeRule(settings.otlp_outcome, settings.otlp_outcome_name),
+        OtlpMetrics(registry),
+    )
     parking = RedisParking(client, keys)
 
     async def metrics_text() -> bytes:
@@ -189,6 +202,7 @@ def build_deps(
         projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
+        otlp=otlp,
     )
     return deps, board, pressure
 

@@ -146,13 +146,19 @@ async def _work(
 
 
 async def _tidy(partition_log: PartitionLog, leases: LeaseKeeper, settings: Settings, stop: asyncio.Event) -> None:
-    """Ends waits that have been long enough: of steps that came before their turn, and of runs without steps."""
+    """Ends waits that have been long enough: of steps that came before their turn, of spans that are being put in
+    order, and of runs without steps."""
     while not stop.is_set():
         now_ms = time.time_ns() // 1_000_000
         idle_ms = now_ms - int(settings.run_idle_hours * HOUR_MS)
         for holding in list(leases.held.values()):
             with contextlib.suppress(TransientError):
-                await partition_log.tidy(holding.lease, early_ms=now_ms - settings.seq_wait_ms, idle_ms=idle_ms)
+                await partition_log.tidy(
+                    holding.lease,
+                    early_ms=now_ms - settings.seq_wait_ms,
+                    idle_ms=idle_ms,
+                    held_ms=now_ms - settings.span_wait_ms,
+                )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TIDY_EVERY_S)
 

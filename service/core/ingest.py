@@ -11,7 +11,7 @@ import orjson
 
 from monitors.stepview import JsonValue
 from service.core.access import Principal
-from service.core.raw_steps import RawStep, StepLimits, check_count, parse_line, parse_steps
+from service.core.raw_steps import GivenStep, RawStep, StepLimits, check_count, parse_line, parse_steps, take_step
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError
 from service.ports import StepLog
 from service.records import Appended, NewStep, RunMonitors, RunRef, StepGroup
@@ -27,7 +27,7 @@ class IngestRequest:
 
     body: bytes
     run_id: str | None
-    """The run of all steps; None where the body is NDJSON and each line names its run."""
+    """The run of all steps; None where the body is NDJSON and each line names its run, and for given steps."""
     principal: Principal
     """Who sends it: found and let through before the body was read."""
     envelope: bool = False
@@ -36,6 +36,8 @@ class IngestRequest:
     """Each step of the body, or why it is refused."""
     run_ids: list[str] = field(default_factory=list)
     """Each step's run."""
+    given: Sequence[GivenStep] | None = None
+    """The steps, where an edge has read them itself."""
     outcomes: list[Appended | ServiceError] = field(default_factory=list)
     """What became of each step."""
 
@@ -81,37 +83,35 @@ def build_pipeline(
     async def limit(request: IngestRequest) -> None:
         if len(request.body) > limits.body_bytes:
             raise BodyTooLarge(limits.body_bytes)
-        if request.run_id is None:
+        if request.given is not None:
+            take_given(request, request.given, limits)
+        elif request.run_id is None:
             read_lines(request, limits)
-            return
-        check_run_id(request.run_id)
-        request.steps += parse_steps(request.body, limits, request.envelope, request.idempotency_key)
-        request.run_ids = [request.run_id] * len(request.steps)
+        else:
+            check_run_id(request.run_id)
+            request.steps += parse_steps(request.body, limits, request.envelope, request.idempotency_key)
+            request.run_ids = [request.run_id] * len(request.steps)
 
     async def redact(request: IngestRequest) -> None:
         for index, raw in enumerate(request.steps):
             if isinstance(raw, RawStep) and (masked := mask(raw.step)) is not raw.step:
                 request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
+        if request.given is not None:
+            request.given = [
+                replace(one, agent=str(mask(one.agent)), service=str(mask(one.service))) for one in request.given
+            ]
 
     async def append(request: IngestRequest) -> None:
-        project, places = request.project, group_by_run(request)
-        monitor_id, shadow_id, by_agent = choose(project)
-        if not monitor_id:
+        monitors = choose(request.project)
+        if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
-        groups = [
-            StepGroup(
-                RunRef(project, run_id),
-                tuple([NewStep(raw.data, raw.client_id, raw.seq) for _, raw in together]),
-                monitor_id,
-                shadow_id,
-                by_agent,
-            )
-            for run_id, together in places.items()
-        ]
-        outcomes: dict[int, Appended | ServiceError] = {}
-        for together, answers in zip(places.values(), await log.append(groups), strict=True):
-            for (index, _), answer in zip(together, answers, strict=True):
-                outcomes[index] = answer
+        places = group_by_run(request)
+        groups = [to_group(request, run_id, together, monitors) for run_id, together in places.items()]
+        outcomes = {
+            index: answer
+            for together, answers in zip(places.values(), await log.append(groups), strict=True)
+            for (index, _), answer in zip(together, answers, strict=True)
+        }
         request.outcomes = [
             raw if isinstance(raw, ServiceError) else outcomes[index] for index, raw in enumerate(request.steps)
         ]
@@ -147,6 +147,29 @@ def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]
         if isinstance(raw, RawStep):
             places.setdefault(run_id, []).append((index, raw))
     return places
+
+
+def take_given(request: IngestRequest, given: Sequence[GivenStep], limits: StepLimits) -> None:
+    """Fill the request's steps with those that an edge has read. Raises RawStepRefused where there are too many."""
+    check_count(len(given))
+    request.steps += [take_step(one, limits) for one in given]
+    request.run_ids = [one.run_id for one in given]
+
+
+def to_group(
+    request: IngestRequest, run_id: str, together: Sequence[tuple[int, RawStep]], monitors: RunMonitors
+) -> StepGroup:
+    """A run's steps of a request as they go into the log."""
+    steps = tuple([NewStep(raw.data, raw.client_id, raw.seq, raw.ended_ns) for _, raw in together])
+    named = whom(request, [index for index, _ in together]) if request.given is not None else ("", "")
+    return StepGroup(RunRef(request.project, run_id), steps, *monitors, *named)
+
+
+def whom(request: IngestRequest, places: Sequence[int]) -> tuple[str, str]:
+    """The first agent, and the first service, that given steps of one run name; "" for none."""
+    given = [request.given[index] for index in places] if request.given is not None else []
+    agents, services = (one.agent for one in given if one.agent), (one.service for one in given if one.service)
+    return next(agents, ""), next(services, "")
 
 
 NO_MONITOR = (

@@ -32,6 +32,19 @@ class RawStep:
     data: bytes
     client_id: str = ""
     seq: int | None = None
+    ended_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenStep:
+    """A raw step that an edge has made of something else, a span for one; see `NewStep` and `StepGroup`."""
+
+    run_id: str
+    step: JsonValue
+    client_id: str
+    ended_ns: int
+    agent: str = ""
+    service: str = ""
 
 
 Parsed = RawStep | RawStepRefused
@@ -81,6 +94,15 @@ def parse_line(raw_line: bytes, index: int, limits: StepLimits) -> tuple[str, Pa
     except RawStepRefused as error:
         return "", RawStepRefused(str(error), pointer=pointer)
     return run_id, _parse_step(item, pointer, limits, True, "")
+
+
+def take_step(given: GivenStep, limits: StepLimits) -> Parsed:
+    """A given step as one that was read, or why it is refused."""
+    try:
+        data = _check_step(given.step, "", limits)
+    except RawStepRefused as error:
+        return error
+    return RawStep(given.step, data, given.client_id, ended_ns=given.ended_ns)
 
 
 def check_count(steps: int) -> None:

@@ -26,7 +26,7 @@ from service.errors import (
     TransientError,
 )
 from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
-from service.redis_log import scripts
+from service.redis_log import scripts, span_scripts
 from service.redis_log.connection import RedisClient, run_script, run_scripts
 from service.redis_log.keys import KeySpace
 from service.redis_log.pressure import Pressure
@@ -142,7 +142,7 @@ class RedisStepLog:
         keys = self._keys.of_run(ref)
         indexes = [keys.steps, keys.counts, keys.live, keys.early]
         touched = [keys.run(ref), *indexes, keys.ids(ref), keys.run_early(ref), keys.closed]
-        touched += (keys.ended, keys.labelled, keys.tally)
+        touched += (keys.ended, keys.labelled, keys.tally, keys.held, keys.run_held(ref))
         call = Call(scripts.CLOSE, touched, [ref.name, now_ms(), *fields])
         answer = await run_script(self._client, call)
         if not answer:
@@ -173,12 +173,16 @@ class RedisStepLog:
         return batch
 
     async def _write(self, batch: list[_Waiting]) -> None:
-        by_partition: dict[int, list[_Waiting]] = {}
+        by_call: dict[tuple[bool, int], list[_Waiting]] = {}
         for waiting in batch:
-            by_partition.setdefault(self._keys.partition_of(waiting.group.ref), []).append(waiting)
-        calls = [self._call(partition, together) for partition, together in by_partition.items()]
+            held = waiting.group.steps[0].ended_ns is not None
+            by_call.setdefault((held, self._keys.partition_of(waiting.group.ref)), []).append(waiting)
+        calls = [
+            self._hold(partition, together) if held else self._call(partition, together)
+            for (held, partition), together in by_call.items()
+        ]
         stored = await run_scripts(self._client, calls, durable=True)
-        for (partition, together), answers in zip(by_partition.items(), stored, strict=True):
+        for ((_, partition), together), answers in zip(by_call.items(), stored, strict=True):
             if not isinstance(answers, Exception):
                 self._pressure.see(partition, answers[-1])
             for index, waiting in enumerate(together):
@@ -209,6 +213,20 @@ class RedisStepLog:
             for step in group.steps:
                 arguments += (to_mark(step), "" if step.seq is None else step.seq, step.data)
         return Call(scripts.APPEND, names, arguments)
+
+    def _hold(self, partition: int, together: list[_Waiting]) -> Call:
+        keys = self._keys[partition]
+        names = [keys.runs, keys.counts, keys.live, keys.held]
+        limits = (self._limits.max_steps_per_run, self._limits.max_backlog, self._live_runs)
+        arguments: list[Argument] = [now_ms(), *limits, len(together)]
+        for waiting in together:
+            group = waiting.group
+            ref = group.ref
+            names += (keys.run(ref), keys.ids(ref), keys.run_held(ref), keys.run_early(ref))
+            arguments += (ref.name, to_choice(group), group.agent, group.service, waiting.received_us, len(group.steps))
+            for step in group.steps:
+                arguments += (digest_id(step.client_id) + b"\0" * 4, f"{step.ended_ns:020}", step.data)
+        return Call(span_scripts.HOLD, names, arguments)
 
     def _read(self, group: StepGroup, answer: Any) -> Answers:
         """What the script's answer says of each step of a group."""

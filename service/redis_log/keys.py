@@ -8,7 +8,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 |---|---|---|
 | `{pNN}:steps` | stream | steps not scored, or not archived yet: see below |
 | `{pNN}:cursor` | hash | id, archived: the last entry committed, and archived; the rest: see `scripts.ACQUIRE` |
-| `{pNN}:counts` | hash | appended, scored: steps since the beginning; their difference waits to be scored |
+| `{pNN}:counts` | hash | appended (or held), scored: steps since the beginning; their difference waits to be scored |
 | `{pNN}:lease` | string | the owner's name; runs out |
 | `{pNN}:fence` | integer | raised by each acquisition; a commit under an older one is refused |
 | `{pNN}:runs` | zset | runs by time of creation (ms) |
@@ -17,10 +17,12 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:labelled` | zset | runs with an outcome, by when (ms) it was said |
 | `{pNN}:tally` | hash | `<project>:<monitor>:<rule>:<kind>` → runs that are over, see `scripts.TALLY`: kept for good |
 | `{pNN}:early` | zset | runs with steps that came before their turn by `seq`, by the time (ms) since which they wait |
+| `{pNN}:held` | zset | runs with spans that wait to be put in order, by the time (ms) the oldest of them arrived |
 | `{pNN}:run:<run>` | hash | a run: what callers said, next position, monitor, state, summary; its shadow's likewise |
 | `{pNN}:scores:<run>` | string | 32 bytes a step, `records.ScoreRecord`, at 32 × position |
 | `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
 | `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
+| `{pNN}:held:<run>` | hash | digest of a span's id → the span, which waits to be put in order by its end |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert; hidden:episode → one told nobody; ack:episode → acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
@@ -30,6 +32,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:feed` | stream | field f: frames for live displays: each run's newest score, and those with an alert |
 | `{pNN}:scored` | channel | frames of `frames.py`: scores just committed |
 | `{pNN}:waited` | string | written before a wait for replicas, see `client.wait_commands` |
+| `forewarn:trace:<project>:<trace id>` | string | the run that the trace belongs to, as its spans named it |
 | `forewarn:schema` | hash | version of this key schema, partitions |
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
@@ -60,6 +63,11 @@ ACCESS_KEYS = "forewarn:keys"
 ACCESS_KEYS_USED = "forewarn:keys:used"
 
 
+def trace_key(project: str, trace_id: str) -> str:
+    """The key of a trace's run."""
+    return f"forewarn:trace:{project}:{trace_id}"
+
+
 def partition_of(ref: RunRef, partitions: int) -> int:
     """The partition of a run: a stable hash of (project, run_id), the same for ever in every version."""
     digest = sha256(f"{ref.project}\0{ref.run_id}".encode()).digest()
@@ -83,6 +91,7 @@ class PartitionKeys:
         "ended",
         "feed",
         "fence",
+        "held",
         "labelled",
         "lease",
         "live",
@@ -109,6 +118,7 @@ class PartitionKeys:
         self.ended = self.prefix + "ended"
         self.labelled = self.prefix + "labelled"
         self.tally = self.prefix + "tally"
+        self.held = self.prefix + "held"
         self.alerts = self.prefix + "alerts"
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"
@@ -133,6 +143,10 @@ class PartitionKeys:
     def run_early(self, ref: RunRef) -> str:
         """The run's steps that came before their turn."""
         return f"{self.prefix}early:{ref.name}"
+
+    def run_held(self, ref: RunRef) -> str:
+        """The run's spans that wait to be put in order."""
+        return f"{self.prefix}held:{ref.name}"
 
     def run_alerts(self, ref: RunRef) -> str:
         """The run's alerts."""

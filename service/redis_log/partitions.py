@@ -19,7 +19,7 @@ from service.records import (
     ShadowSummary,
     WorkerReport,
 )
-from service.redis_log import scripts
+from service.redis_log import scripts, span_scripts
 from service.redis_log.connection import RedisClient, redis_errors, run_script, run_scripts
 from service.redis_log.frames import kept_frames, to_feed_frame, to_frame
 from service.redis_log.keys import WORKERS, KeySpace
@@ -27,6 +27,7 @@ from service.redis_log.scripts import Argument, Call
 
 # A look at a partition deletes, settles or expires no more than so many runs.
 SWEPT_AT_ONCE = TIDIED = 64
+HELD_TIDIED = 512
 # Workers not heard of for so long are struck off the list.
 FORGOTTEN_MS = 60_000
 
@@ -140,14 +141,19 @@ class RedisPartitionLog:
         ]
         return [answer == 1 for answer in await run_scripts(self._client, calls)]
 
-    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int) -> int:
+    async def tidy(self, lease: Lease, *, early_ms: int, idle_ms: int, held_ms: int = 0) -> int:
         """See `ports.PartitionLog.tidy`. The scripts look for themselves, so that a worker that has lost the partition
         does no harm."""
         keys = self._keys[lease.partition]
         with redis_errors():
             waiting: Any = await self._client.zrangebyscore(keys.early, "-inf", f"({early_ms}", start=0, num=TIDIED)
             idle: Any = await self._client.zrangebyscore(keys.live, "-inf", f"({idle_ms}", start=0, num=TIDIED)
+            held: Any = await self._client.zrangebyscore(keys.held, "-inf", f"({held_ms}", start=0, num=HELD_TIDIED)
         calls = []
+        for name in held:
+            ref = RunRef.from_name(name.decode())
+            own = [keys.run(ref), keys.steps, keys.counts, keys.held, keys.ids(ref), keys.run_held(ref)]
+            calls.append(Call(span_scripts.SETTLE_HELD, own, [name, held_ms]))
         for name in waiting:
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.steps, keys.counts, keys.early, keys.ids(ref), keys.run_early(ref)]

@@ -83,7 +83,7 @@ SEQ_WINDOW = 64
 MOST_STEPS_PER_RUN = 2**20
 
 # What is true of a partition, in the scripts that put steps into its stream.
-_STREAM = """
+STREAM = """
 local function put(steps, ids, name, position, received, id, data)
   local digest = string.sub(id, 1, 12)
   redis.call('XADD', steps, '*', 'r', name, 'p', position, 't', received, 'i', digest, 'd', data)
@@ -150,7 +150,7 @@ end
 
 APPEND = Script(
     "append",
-    _STREAM
+    STREAM
     + """
 -- KEYS: steps, runs, counts, live, early, then (run, ids, run's early) for each group.
 -- ARGV: now (ms), steps per run, backlog, live runs, id window, seq window, groups, choices, each choice of monitors,
@@ -307,7 +307,7 @@ return fresh
 
 # Ends the wait of a run's early steps: they go into the stream in order, whatever is missing between them.
 _RELEASE = (
-    _STREAM
+    STREAM
     + """
 local function release(steps, counts, index, run, ids, early, name)
   local known = redis.call('HMGET', run, 'next', 'seq')
@@ -319,6 +319,56 @@ local function release(steps, counts, index, run, ids, early, name)
 end
 """
 )
+
+# Puts spans that wait into the stream, by when they ended: those that have arrived before `before` (ms) and all that
+# ended before any of them.
+RELEASE_HELD = """
+local function release_held(steps, counts, index, run, ids, held, name, before)
+  local waiting, flat, last = {}, redis.call('HGETALL', held), ''
+  for i = 1, #flat, 2 do
+    local ended, place, received, id, data = unpack(cmsgpack.unpack(flat[i + 1]))
+    waiting[#waiting + 1] = {ended, tonumber(received), place, received, id, data, flat[i]}
+    if tonumber(received) / 1000 < before and ended > last then last = ended end
+  end
+  table.sort(waiting, function(a, b)
+    for i = 1, 3 do if a[i] ~= b[i] then return a[i] < b[i] end end
+    return false
+  end)
+  local known = redis.call('HMGET', run, 'next', 'agent', 'service', 'created_ms', 'choice')
+  if not known[4] then
+    -- The run was deleted meanwhile, and what waited goes with it.
+    redis.call('DEL', held)
+    redis.call('ZREM', index, name)
+    redis.call('HINCRBY', counts, 'appended', -#waiting)
+    return
+  end
+  local next = tonumber(known[1] or '0')
+  local oldest
+  for _, span in ipairs(waiting) do
+    if span[1] <= last then
+      if not known[1] then
+        -- Its first steps settle what they do in APPEND.
+        local agent, choice = known[2] or known[3], known[5]
+        if agent then redis.call('HSET', run, 'agent', agent, 'group', agent) end
+        if choice and string.sub(choice, 1, 1) == '{' then
+          choice = cjson.decode(choice)
+          local monitor = agent and choice.by_agent[agent] or choice.monitor
+          redis.call('HSET', run, 'monitor', monitor)
+          if choice.shadow ~= '' and choice.shadow ~= monitor then redis.call('HSET', run, 'shadow', choice.shadow) end
+        elseif choice then redis.call('HSET', run, 'monitor', choice) end
+        redis.call('HDEL', run, 'choice', 'service')
+        known[1] = true
+      end
+      put(steps, ids, name, next, span[4], span[5], span[6])
+      redis.call('HDEL', held, span[7])
+      next = next + 1
+    elseif not oldest or span[2] < oldest then oldest = span[2] end
+  end
+  if known[1] then redis.call('HSET', run, 'next', next) end
+  redis.call('ZREMRANGEBYSCORE', ids, '-inf', (next - ID_WINDOW) * 4294967296 - 1)
+  if oldest then redis.call('ZADD', index, math.floor(oldest / 1000), name) else redis.call('ZREM', index, name) end
+end
+""".replace("ID_WINDOW", str(ID_WINDOW))
 
 # Counts runs that are over. A run's field of the tally is `<project>:<monitor>:<rule>:<kind>`; the kind is four signs:
 # outcome (1 success, 0 failure, u none), intervened, alerted (told or not), control run. A run without a score is not
@@ -348,17 +398,22 @@ end
 CLOSE = Script(
     "close",
     _RELEASE
+    + RELEASE_HELD
     + _TELL
     + TALLY
     + """
--- KEYS: run, steps, counts, live, early, ids, run's early, closed, ended, labelled, tally.
+-- KEYS: run, steps, counts, live, early, ids, run's early, closed, ended, labelled, tally, held, run's held.
 -- ARGV: run name, now (ms), then field and value pairs (an empty value deletes the field).
--- Ends the run if it has not ended yet; its early steps wait no longer. An outcome that changes what was said before
--- counts as said now. Returns 0 when there is no such run, 1, or 2 where the outcome was new or another one.
+-- Ends the run if it has not ended yet; its early steps and its spans wait no longer. An outcome that changes what was
+-- said before counts as said now. Returns 0 when there is no such run, 1, or 2 where the outcome was new or another
+-- one.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local counted = field_of(KEYS[1], ARGV[1])
 local said = redis.call('HMGET', KEYS[1], 'success', 'intervened')
 if redis.call('EXISTS', KEYS[7]) == 1 then release(KEYS[2], KEYS[3], KEYS[5], KEYS[1], KEYS[6], KEYS[7], ARGV[1]) end
+if redis.call('EXISTS', KEYS[13]) == 1 then
+  release_held(KEYS[2], KEYS[3], KEYS[12], KEYS[1], KEYS[6], KEYS[13], ARGV[1], math.huge)
+end
 redis.call('HSETNX', KEYS[1], 'ended_ms', ARGV[2])
 redis.call('HSET', KEYS[1], 'updated_ms', ARGV[2])
 redis.call('HDEL', KEYS[1], 'expired')

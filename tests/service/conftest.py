@@ -38,7 +38,7 @@ LEASE_MS = 800
 # One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
 ON_EVERY_KIND = ("test_step_log",)
 # Routes over parts that have tests of their own on a cluster: unless asked for, not worth 75 s of the suite.
-ON_THE_EMBEDDED_ONE = ("test_api", "test_event_streams", "test_scopes", "test_keys")
+ON_THE_EMBEDDED_ONE = ("test_api", "test_event_streams", "test_otlp", "test_scopes", "test_keys")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
