@@ -7,11 +7,15 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
 DEFAULT_PROJECT = "default"
+
+Shape = Literal["secrets", "email", "card", "phone"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+"""What can be masked by itself; see `core.shapes`."""
 
 
 class RunRef(NamedTuple):

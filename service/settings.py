@@ -13,7 +13,7 @@
 | FOREWARN_ROLE | all | all, api or worker |
 | FOREWARN_WORKERS | 1 | worker processes |
 | FOREWARN_DEVICE | auto | auto, cpu or cuda |
-| FOREWARN_REDACT | none | `secrets` masks API keys, tokens and private keys in steps before they are stored |
+| FOREWARN_REDACT | none | what is masked in all that comes in, comma separated: secrets, email, card, phone |
 | FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
 | FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
 | FOREWARN_WEBHOOK_GRACE_HOURS | 24 | how long a secret that was rotated signs beside the new one |
@@ -54,6 +54,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import SettingsError
+from service.records import SHAPES, Shape
 
 PREFIX = "FOREWARN_"
 # Set by whoever runs the test suite; never settings of the service.
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     role: Literal["all", "api", "worker"] = "all"
     workers: int = Field(1, ge=1, le=64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    redact: Literal["none", "secrets"] = "none"
+    redact: str = "none"
     appendfsync: Literal["always", "everysec"] = "always"
     webhook_allow: str = ""
     webhook_grace_hours: float = Field(24, ge=0, le=24 * 90)
@@ -133,6 +134,14 @@ class Settings(BaseSettings):
             raise ValueError("trace_id must be among the names: it is what every span has")
         return ",".join(names)
 
+    @field_validator("redact")
+    @classmethod
+    def _names_shapes(cls, raw_shapes: str) -> str:
+        unknown = [name for name in _list(raw_shapes) if name not in SHAPES] if raw_shapes != "none" else []
+        if unknown:
+            raise ValueError(f"can be none, or a list of {', '.join(SHAPES)}, comma separated; not {unknown[0]}")
+        return raw_shapes
+
     @model_validator(mode="after")
     def _severities_rise(self) -> Settings:
         if self.severity_warning > self.severity_critical:
@@ -172,7 +181,12 @@ class Settings(BaseSettings):
     @property
     def allowed_targets(self) -> tuple[str, ...]:
         """Private networks and hosts that webhooks may reach."""
-        return tuple(part.strip() for part in self.webhook_allow.split(",") if part.strip())
+        return tuple(_list(self.webhook_allow))
+
+    @property
+    def redacted_shapes(self) -> tuple[Shape, ...]:
+        """What is masked in projects that do not say so themselves."""
+        return tuple(shape for shape in SHAPES if shape in _list(self.redact))
 
     def to_environment(self) -> dict[str, str]:
         """The FOREWARN_* variables that make `read_settings` give these settings again, in a child process."""
@@ -198,6 +212,10 @@ def read_settings(**arguments: Any) -> Settings:
             _fault(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"settings make no sense: {faults}") from None
+
+
+def _list(raw_list: str) -> list[str]:
+    return [part.strip() for part in raw_list.split(",") if part.strip()]
 
 
 def _fault(location: tuple[int | str, ...], message: str) -> str:

@@ -46,6 +46,11 @@ class IngestMetrics:
         self.acknowledged = Counter(
             "forewarn_alerts_acknowledged", "Alert episodes that somebody has taken note of.", registry=registry
         )
+        self.overruns = Counter(
+            "forewarn_redaction_overruns",
+            "Values that were masked whole because a project's patterns took too long over them.",
+            registry=registry,
+        )
         self.unentitled = Counter(
             "forewarn_requests_unentitled",
             "Requests that were refused before they were read: no good key (Unauthenticated), one of too little scope "

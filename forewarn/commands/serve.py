@@ -37,10 +37,13 @@ def serve(
     environment too (FOREWARN_PORT, …); FOREWARN_API_KEY, FOREWARN_WEBHOOK_ALLOW and the limits only from there. Stops
     on Ctrl-C.
     """
+    from service.core.redaction import MaskingFormatter
     from service.settings import read_settings
     from service.supervisor import serve as run_service
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s forewarn %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(MaskingFormatter("%(asctime)s forewarn %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     settings = read_settings(
         bundle=bundle,
         host=host,

@@ -38,6 +38,7 @@ from service.alerts.views import (
 from service.alerts.webhook import Webhook
 from service.core.access import Principal
 from service.core.audit import AuditLog
+from service.core.redaction import Redactor
 from service.errors import TransientError
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class WebhookDeps:
     sender: Sender
     partitions: int
     audit: AuditLog
+    redactor: Redactor
     grace_ms: int = 24 * HOUR_MS
     clock: Callable[[], float] = time.time
 
@@ -93,7 +95,7 @@ def _add_registry_routes(router: APIRouter, deps: WebhookDeps, caller: Any) -> N
     @router.post("", status_code=201)
     async def create_webhook(body: NewWebhook, who: Principal = caller) -> CreatedWebhook:
         """Registers a target for the project's alerts; the answer holds the signing secret, this once."""
-        webhook = await registry.create(who.project, **_fields(body, set(NewWebhook.model_fields)))
+        webhook = await registry.create(who.project, **_fields(deps, who, body, set(NewWebhook.model_fields)))
         await deps.note(who, "webhook.create", webhook.id, host=host_of(webhook.url), format=webhook.format)
         return with_secret(webhook, to_view(webhook, Health(), deps.now_ms))
 
@@ -114,7 +116,7 @@ def _add_registry_routes(router: APIRouter, deps: WebhookDeps, caller: Any) -> N
     @router.patch("/{webhook_id}")
     async def change_webhook(webhook_id: str, body: WebhookChange, who: Principal = caller) -> WebhookView:
         """Replaces those fields of a webhook that the body names. What its quiet hours held back is judged anew."""
-        webhook = await registry.change(who.project, webhook_id, _fields(body, body.model_fields_set))
+        webhook = await registry.change(who.project, webhook_id, _fields(deps, who, body, body.model_fields_set))
         await deps.note(who, "webhook.change", webhook.id, fields=sorted(body.model_fields_set))
         if "quiet_hours" in body.model_fields_set:
             await deps.store.hurry(webhook.id, deps.partitions, deps.now_ms)
@@ -208,8 +210,10 @@ def _add_delivery_routes(router: APIRouter, deps: WebhookDeps, caller: Any) -> N
         return Redeliveries(redelivered=made, more=made == limit)
 
 
-def _fields(body: NewWebhook | WebhookChange, named: set[str]) -> dict[str, Any]:
+def _fields(deps: WebhookDeps, who: Principal, body: NewWebhook | WebhookChange, named: set[str]) -> dict[str, Any]:
     fields = {name: getattr(body, name) for name in named}
+    if fields.get("description"):
+        fields["description"] = deps.redactor.text(who.project, fields["description"])
     if "routing_key" in fields:
         key = fields["routing_key"]
         fields["routing_key"] = key.get_secret_value() if isinstance(key, SecretStr) else ""

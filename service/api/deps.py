@@ -18,6 +18,7 @@ from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.readiness import Check
+from service.core.redaction import Redactor
 from service.core.tenancy import ProjectRegistry
 from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
@@ -42,6 +43,7 @@ class ApiDeps:
     gate: StreamGate
     book: ProjectBook
     audit: AuditLog
+    redactor: Redactor
     keys: KeyRegistry
     projects: ProjectRegistry
     otlp: OtlpDeps

@@ -13,6 +13,7 @@ from service.api.step_route import StepEndpoint, to_answer
 from service.api.views import Outcome, OutcomeSaid, RunId, RunStart, RunStarted, StepsAnswer
 from service.core import outcomes as core_outcomes
 from service.core.ingest import NO_MONITOR, check_run_id
+from service.core.redaction import mask_description
 from service.errors import NoMonitor
 from service.records import RunDescription, RunRef
 
@@ -25,13 +26,14 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         """Say what is known of a run: agent, task, tags. May come before its first step, and again. Where a monitor has
         thresholds by group, the agent named before the first step settles the run's.
         """
-        check_run_id(run_id)
         project = project_of(request)
+        check_run_id(run_id)
+        deps.redactor.check_name(project, "run_id", run_id)
         monitors = deps.catalogue.choose(project)
         if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
-        description = RunDescription(start.agent, start.task, start.tags)
-        monitor_id = monitors.of_agent(start.agent or "")
+        description = mask_description(deps.redactor, project, RunDescription(start.agent, start.task, start.tags))
+        monitor_id = monitors.of_agent(description.agent or "")
         fresh = await deps.log.describe(RunRef(project, run_id), description, monitor_id)
         return to_answer({"run_id": run_id, "created": fresh}, 201 if fresh else 200)
 

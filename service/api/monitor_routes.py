@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.bodies import JSON_TYPES, check_media, read_body
-from service.api.deps import ApiDeps
+from service.api.deps import ApiDeps, project_of
 from service.api.problems import problem
 from service.api.step_route import to_answer
 from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorView, PreviewView
@@ -43,7 +43,7 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         return to_answer({**_monitor(deps, entry), **shown})
 
     async def preview(monitor_id: str, request: Request) -> Response:
-        """How the monitor's adapter reads one raw step. Stores and scores nothing."""
+        """How the monitor's adapter reads one raw step, once masked like those to score. Stores and scores nothing."""
         entry = deps.catalogue.get(monitor_id)
         headers = dict(request.scope["headers"])
         unsupported = check_media(headers, JSON_TYPES)
@@ -56,7 +56,8 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         (raw,) = raw_steps
         if isinstance(raw, RawStepRefused):
             raise raw
-        view, known = await asyncio.to_thread(entry.adapter.view, raw.step)
+        step = deps.redactor.step(project_of(request), raw.step, raw.data)
+        view, known = await asyncio.to_thread(entry.adapter.view, step)
         return to_answer({"known": known, "view": view.to_dict()})
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], Any], ...] = (

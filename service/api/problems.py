@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service import errors
-from service.core.tokens import mask_tokens
+from service.core.redaction import SECRETS
 
 log = logging.getLogger(__name__)
 
@@ -59,19 +59,18 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document. `faults` point at fields of the body (`pointer`) or name a parameter (`parameter`), each
-    with a `detail`."""
+    with a `detail`. What it quotes of the request is quoted without secrets: callers log their errors."""
     document: dict[str, Any] = {
         "type": f"urn:forewarn:problem:{name}",
         "title": title,
         "status": status,
-        # An address or a field may hold a key by mistake.
-        "detail": mask_tokens(detail),
+        "detail": detail,
     }
     if faults:
-        document["errors"] = [{**fault, "detail": mask_tokens(fault["detail"])} for fault in faults]
+        document["errors"] = list(faults)
     if rejected:
         document["rejected"] = list(rejected)
-    return Response(orjson.dumps(document), status, dict(headers or {}), MEDIA_TYPE)
+    return Response(orjson.dumps(SECRETS.mask(document)), status, dict(headers or {}), MEDIA_TYPE)
 
 
 def find_row(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) -> tuple[int, str, str]:

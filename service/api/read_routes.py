@@ -116,8 +116,10 @@ def build_alert_router(deps: ApiDeps) -> APIRouter:
         saying it again changes nothing and answers the same. The run's next episode alerts anew.
         """
         said = said or Acknowledge()
-        acknowledgement = Acknowledgement(time.time_ns() // 1_000_000, said.by, said.note)
-        if await deps.acknowledger.acknowledge(project_of(request), alert_id, acknowledgement):
+        project = project_of(request)
+        by, note = deps.redactor.text(project, said.by), deps.redactor.text(project, said.note)
+        acknowledgement = Acknowledgement(time.time_ns() // 1_000_000, by, note)
+        if await deps.acknowledger.acknowledge(project, alert_id, acknowledgement):
             deps.metrics.acknowledged.inc()
         return to_answer(to_alert_view(await find(request, alert_id)))
 

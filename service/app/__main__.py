@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 
+from service.core.redaction import MaskingFormatter
 from service.errors import FatalError, ServiceError
 from service.processes import EXIT_FATAL, watch_parent
 from service.settings import Settings, read_settings
@@ -15,9 +16,9 @@ from service.settings import Settings, read_settings
 def main(kind: str) -> int:
     """Run until told to stop; the exit status. A fatal error is one line on stderr and EXIT_FATAL: starting again
     would not help."""
-    logging.basicConfig(
-        level=logging.INFO, format=f"%(asctime)s {kind}[{os.getpid()}] %(levelname)s %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(MaskingFormatter(f"%(asctime)s {kind}[{os.getpid()}] %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     watch_parent()
     try:

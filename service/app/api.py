@@ -44,7 +44,7 @@ from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
-from service.core.redaction import mask_secrets
+from service.core.redaction import ProjectRedactor
 from service.core.tenancy import ProjectRegistry
 from service.errors import RedisUnfit, TransientError
 from service.otlp.metrics import OtlpMetrics
@@ -143,7 +143,8 @@ def build_deps(
         access = build_access(settings, KeyBook(RedisKeyStore(client)), Binding(LOOPBACK))
     authenticator, binding = access.authenticator, access.binding
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
-    redactor = mask_secrets if settings.redact == "secrets" else None
+    metrics = IngestMetrics(registry)
+    redactor = ProjectRedactor(book, settings.redacted_shapes, metrics.overruns.inc)
     guard = TargetGuard(settings.allowed_targets)
     audits, targets = RedisAuditStore(client), WebhookRegistry(client, guard)
     audit = AuditLog(audits)
@@ -154,6 +155,7 @@ def build_deps(
             Sender(guard),
             partitions,
             audit,
+            redactor,
             int(settings.webhook_grace_hours * HOUR_MS),
         ),
         principal_of,
@@ -190,7 +192,7 @@ def build_deps(
         board=board,
         acknowledger=RedisAcknowledger(client, keys),
         catalogue=catalogue,
-        metrics=IngestMetrics(registry),
+        metrics=metrics,
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
@@ -198,6 +200,7 @@ def build_deps(
         gate=StreamGate(settings.max_streams),
         book=book,
         audit=audit,
+        redactor=redactor,
         keys=key_registry,
         projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
         routers=(webhooks,),

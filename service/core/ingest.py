@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from monitors.stepview import JsonValue
 from service.core.access import Principal
 from service.core.raw_steps import GivenStep, RawStep, StepLimits, check_count, parse_line, parse_steps, take_step
+from service.core.redaction import Redactor
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError
 from service.ports import StepLog
 from service.records import Appended, NewStep, RunMonitors, RunRef, StepGroup
@@ -48,7 +48,6 @@ class IngestRequest:
 
 
 Stage = Callable[[IngestRequest], Awaitable[None]]
-Redactor = Callable[[JsonValue], JsonValue]
 
 
 class IngestPipeline:
@@ -74,7 +73,7 @@ class IngestPipeline:
 
 def build_pipeline(
     limits: StepLimits,
-    redactor: Redactor | None,
+    redactor: Redactor,
     log: StepLog,
     choose: Callable[[str], RunMonitors],
 ) -> IngestPipeline:
@@ -93,12 +92,12 @@ def build_pipeline(
             request.run_ids = [request.run_id] * len(request.steps)
 
     async def redact(request: IngestRequest) -> None:
-        for index, raw in enumerate(request.steps):
-            if isinstance(raw, RawStep) and (masked := mask(raw.step)) is not raw.step:
-                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
+        mask_steps(request, redactor)
         if request.given is not None:
+            project = request.project
             request.given = [
-                replace(one, agent=str(mask(one.agent)), service=str(mask(one.service))) for one in request.given
+                replace(one, agent=redactor.text(project, one.agent), service=redactor.text(project, one.service))
+                for one in request.given
             ]
 
     async def append(request: IngestRequest) -> None:
@@ -116,8 +115,7 @@ def build_pipeline(
             raw if isinstance(raw, ServiceError) else outcomes[index] for index, raw in enumerate(request.steps)
         ]
 
-    mask = redactor or (lambda step: step)
-    return IngestPipeline([limit, *([redact] if redactor else []), append])
+    return IngestPipeline([limit, redact, append])
 
 
 def read_lines(request: IngestRequest, limits: StepLimits) -> None:
@@ -138,6 +136,26 @@ def read_lines(request: IngestRequest, limits: StepLimits) -> None:
                 continue
         request.steps.append(step)
         request.run_ids.append(run_id)
+
+
+def mask_steps(request: IngestRequest, redactor: Redactor) -> None:
+    """Mask the request's steps, and refuse runs whose names would have to be masked: NameRefused is raised for the
+    request's own run, and noted at the steps of any other."""
+    project = request.project
+    refused: dict[str, NameRefused] = {}
+    for run_id in dict.fromkeys(request.run_ids):
+        try:
+            redactor.check_name(project, "run_id", run_id)
+        except NameRefused as error:
+            if request.run_id is not None:
+                raise
+            refused[run_id] = error
+    for index, raw in enumerate(request.steps):
+        if isinstance(raw, RawStep):
+            if refused and request.run_ids[index] in refused:
+                request.steps[index] = refused[request.run_ids[index]]
+            elif (masked := redactor.step(project, raw.step, raw.data)) is not raw.step:
+                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
 
 
 def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]:

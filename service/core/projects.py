@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from service.core.patterns import PatternRefused, check_pattern
 from service.errors import NameRefused, TransientError
 from service.ports import ProjectStore
-from service.records import DEFAULT_PROJECT
+from service.records import DEFAULT_PROJECT, Shape
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,6 @@ FORMAT = 1
 LOOK_EVERY_S = 1.0
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """No colon and no brace: a project is part of Redis keys, `project:run_id`."""
-
-Shape = Literal["secrets", "email", "card", "phone"]
 
 
 class _Section(BaseModel):
@@ -51,10 +50,23 @@ class RedactionRule(_Section):
 class Privacy(_Section):
     """What is kept of steps, and for how long. None: as the service's own settings say."""
 
-    content: Literal["keep", "none"] = "keep"
+    content: Literal["keep", "none"] | None = None
     """`none`: raw steps are dropped once they are scored; scores and states stay."""
     redact: tuple[Shape, ...] | None = None
     rules: tuple[RedactionRule, ...] = Field((), max_length=50)
+
+    @field_validator("rules")
+    @classmethod
+    def _can_be_used(cls, rules: tuple[RedactionRule, ...]) -> tuple[RedactionRule, ...]:
+        for rule in rules:
+            try:
+                check_pattern(rule.pattern)
+            except PatternRefused as error:
+                raise ValueError(f"rule {rule.name} has no pattern that RE2 takes: {error}") from None
+        if len({rule.name for rule in rules}) < len(rules):
+            raise ValueError("two rules have the same name")
+        return rules
+
     retention_days: float | None = Field(None, gt=0, le=36_500)
 
 

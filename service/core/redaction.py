@@ -1,41 +1,299 @@
-"""Masks secrets in raw steps before they are stored: keys, tokens and private keys by their well-known shapes.
+"""Masks what must not be kept, in everything that comes in: by known shapes, and by patterns that a project sets.
 
-It knows shapes, not meanings: a password in prose stays. Names of fields stay, so that the adapter reads the step as
-before.
+Masked is every text, the names of fields too, and every number whose digits are a card or match a project's own
+pattern: such a number becomes a text, so that the step stays readable. Arrays and objects keep their shape; two names
+that become the same are told apart by a number. What holds nothing to mask is handed back as the very same object, and
+costs one look at its JSON.
+
+There are limits to the work for one value: `LOOKS` at what turns out to be none of the shapes, and `BUDGET_S` of
+computing for a project's own patterns. What they have not looked at by then is masked whole: too much rather than too
+little.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import Any
+import time
+from collections.abc import Callable, Container, Iterable, Sequence
+from typing import Protocol, cast
+
+import orjson
 
 from monitors.stepview import JsonValue
+from service.core.patterns import Pattern, PatternRefused, Span
+from service.core.projects import ProjectBook, RedactionRule
+from service.core.shapes import BUILT_IN, ShapeRule
+from service.errors import NameRefused
+from service.records import RunDescription, Shape
 
 MASK = "[redacted]"
-
-# Each shape is anchored on a literal and bounded, so that matching takes time linear in the text.
-_SHAPES = re.compile(
-    r"sk-[A-Za-z0-9_-]{20,200}"
-    r"|gh[pousr]_[A-Za-z0-9]{30,255}"
-    r"|github_pat_[A-Za-z0-9_]{30,255}"
-    r"|xox[abeprs]-[A-Za-z0-9-]{10,255}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])"
-    r"|AIza[A-Za-z0-9_-]{35}"
-    r"|eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,1000}"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]{0,10000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
-)
-_BEARER = re.compile(r"(?i)(bearer )[A-Za-z0-9._~+/=-]{16,4000}")
+_MASK = MASK.encode()
+BUDGET_S = 0.1
+LOOKS = 5000
+HINT_BYTES = 8 * 2**20
+KEPT_NAMES = 2000
+_KEPT_MASKERS = 1000
 
 
-def mask_secrets(step: JsonValue) -> JsonValue:
-    """The step with secrets masked; the very same object where there is none."""
-    if isinstance(step, str):
-        masked = _BEARER.sub(rf"\g<1>{MASK}", _SHAPES.sub(MASK, step))
-        return step if masked == step else masked
-    if isinstance(step, dict):
-        fields: dict[str, Any] = {name: mask_secrets(value) for name, value in step.items()}
-        return fields if any(fields[name] is not value for name, value in step.items()) else step
-    if isinstance(step, list):
-        items = [mask_secrets(value) for value in step]
-        return items if any(new is not old for new, old in zip(items, step, strict=True)) else step
-    return step
+class Redactor(Protocol):
+    """Masks what comes in, before anything is stored, forwarded or logged."""
+
+    def step(self, project: str, value: JsonValue, data: bytes | None = None) -> JsonValue:
+        """The value as it may be kept; the very same object where nothing is masked. `data`: its JSON, where it is at
+        hand."""
+        ...
+
+    def text(self, project: str, text: str) -> str:
+        """The text as it may be kept."""
+        ...
+
+    def check_name(self, project: str, parameter: str, name: str) -> None:
+        """Raises NameRefused, without the name, for a name that holds what would have to be masked: a masked name would
+        be another's."""
+        ...
+
+
+class ProjectRedactor:
+    """Redactor by each project's settings, `default` where it has set no shapes. `on_overrun` is called for each value
+    whose patterns ran out of time."""
+
+    def __init__(
+        self, book: ProjectBook, default: Sequence[Shape] = (), on_overrun: Callable[[], None] = lambda: None
+    ) -> None:
+        self._book = book
+        self._default = tuple(default)
+        self._on_overrun = on_overrun
+        self._maskers: dict[tuple[tuple[Shape, ...], tuple[RedactionRule, ...]], Masker] = {}
+
+    def step(self, project: str, value: JsonValue, data: bytes | None = None) -> JsonValue:
+        """See `Redactor.step`."""
+        masker = self.masker(project)
+        return masker.mask(value, data) if masker.active else value
+
+    def text(self, project: str, text: str) -> str:
+        """See `Redactor.text`."""
+        masker = self.masker(project)
+        return masker.mask_text(text) if masker.active and text else text
+
+    def check_name(self, project: str, parameter: str, name: str) -> None:
+        """See `Redactor.check_name`."""
+        found = self.masker(project).find_in_name(name)
+        if found:
+            raise NameRefused(
+                parameter, f"{parameter} holds what this project masks ({found}): name it without, or by a digest of it"
+            )
+
+    def masker(self, project: str) -> Masker:
+        """What masks the project's values, by its settings as they are now."""
+        privacy = self._book.settings(project).privacy
+        shapes = self._default if privacy.redact is None else privacy.redact
+        masker = self._maskers.get((shapes, privacy.rules))
+        if masker is None:
+            if len(self._maskers) >= _KEPT_MASKERS:
+                self._maskers.clear()
+            masker = self._maskers[(shapes, privacy.rules)] = Masker(shapes, privacy.rules, self._on_overrun)
+        return masker
+
+
+class Masker:
+    """Masks values by some shapes and patterns. Not for several threads at once."""
+
+    def __init__(
+        self,
+        shapes: Iterable[Shape],
+        rules: Sequence[RedactionRule] = (),
+        on_overrun: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        """`clock` counts seconds of work. Raises PatternRefused where the rules cannot be compiled."""
+        self._shapes: list[tuple[str, ShapeRule]] = [(one, BUILT_IN[one]) for one in dict.fromkeys(shapes)]
+        self._rules = [(rule.name, Pattern(rule.pattern)) for rule in rules]
+        hints = [f"(?:{shape.hint})" for _, shape in self._shapes]
+        self._hint = Pattern("|".join(hints), HINT_BYTES) if hints else None
+        self._any_rule = build_hint([rule.pattern for rule in rules])
+        self._numbers = bool(rules) or "card" in dict(self._shapes)
+        self._on_overrun = on_overrun
+        self._clock = clock
+        self._clean_names: set[str] = set()
+        self._deadline = 0.0
+        self._looks = 0
+        self._overrun = False
+
+    @property
+    def active(self) -> bool:
+        """False if nothing would ever be masked."""
+        return bool(self._shapes or self._rules)
+
+    def mask(self, value: JsonValue, data: bytes | None = None) -> JsonValue:
+        """See `Redactor.step`."""
+        if not self._may_hold(value, data):
+            return value
+        self._begin()
+        masked = self._mask(value)
+        self._end()
+        return masked
+
+    def mask_text(self, text: str) -> str:
+        """See `Redactor.text`."""
+        self._begin()
+        masked = self._mask_text(text)
+        self._end()
+        return masked
+
+    def find_in_name(self, name: str) -> str:
+        """What is in a name that may not be: a shape's name or a rule's, "" for nothing."""
+        text = name.encode("utf-8", "replace")
+        for title, shape in self._shapes:
+            if shape.names and any(start < end for start, end in shape.find(text)):
+                return title
+        return next((f"rule {title}" for title, pattern in self._rules if any(True for _ in pattern.spans(text))), "")
+
+    def _may_hold(self, value: JsonValue, data: bytes | None) -> bool:
+        """False if there is nothing to mask: known from one look at the whole."""
+        if self._hint is not None and self._hint.is_in(orjson.dumps(value) if data is None else data):
+            return True
+        return bool(self._rules) and (self._any_rule is None or self._any_rule.is_in(_lines(value)))
+
+    def _begin(self) -> None:
+        self._looks, self._overrun = 0, False
+        if self._rules:
+            self._deadline = self._clock() + BUDGET_S
+
+    def _end(self) -> None:
+        if self._overrun:
+            self._overrun = False
+            self._on_overrun()
+
+    def _mask(self, value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            return self._mask_text(value)
+        if isinstance(value, dict):
+            fields = {name: self._mask(inner) for name, inner in value.items()}
+            names = [self._mask_name(name) for name in value]
+            if any(new is not old for new, old in zip(names, value, strict=True)):
+                return dict(zip(_apart(names), fields.values(), strict=True))
+            return fields if any(fields[name] is not inner for name, inner in value.items()) else value
+        if isinstance(value, list):
+            items = [self._mask(inner) for inner in value]
+            return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        if self._numbers and isinstance(value, int | float) and not isinstance(value, bool):
+            text = orjson.dumps(value).decode()
+            # A number is no secret and no address, and a phone number only where it is written as one.
+            return value if self._mask_text(text, ("card",)) is text else MASK
+        return value
+
+    def _mask_name(self, name: str) -> str:
+        """Names of fields come again and again: some are known to be plain."""
+        if name in self._clean_names and not self._overrun:
+            return name
+        masked = self._mask_text(name)
+        if masked is name and len(name) <= 100 and len(self._clean_names) < KEPT_NAMES:
+            self._clean_names.add(name)
+        return masked
+
+    def _mask_text(self, text: str, only: Container[str] = BUILT_IN) -> str:
+        if not text:
+            return text
+        if self._overrun:
+            return MASK
+        raw = text.encode("utf-8", "surrogatepass")
+        spans = self._spans(raw, only)
+        if not spans:
+            return text
+        pieces: list[bytes] = []
+        at = 0
+        for start, end in sorted(spans):
+            if start >= at:
+                pieces += [raw[at:start], _MASK]
+            at = max(at, end)
+        masked = (b"".join(pieces) + raw[at:]).decode("utf-8", "surrogatepass")
+        return text if masked == text else masked
+
+    def _spans(self, raw: bytes, only: Container[str]) -> list[Span]:
+        spans: list[Span] = []
+        if self._hint is not None and self._hint.is_in(raw):
+            for title, shape in self._shapes:
+                for start, end in shape.find(raw) if title in only else ():
+                    if start < end:
+                        spans.append((start, end))
+                    else:
+                        self._looks += 1
+                    if self._looks > LOOKS:
+                        self._overrun = True
+                        return [(0, len(raw))]
+        for _, pattern in self._rules:
+            for span in pattern.spans(raw):
+                spans.append(span)
+                if self._clock() > self._deadline:
+                    break
+            if self._clock() > self._deadline:
+                self._overrun = True
+                return [(0, len(raw))]
+        return spans
+
+
+def build_hint(sources: Sequence[str]) -> Pattern | None:
+    """A pattern that is in the lines of all texts of a value if any of these is in one of the texts; None where there
+    is no such pattern."""
+    # With (?m) a line's beginning and end are a text's; what insists on the text's own cannot be asked of lines.
+    if not sources or any(re.search(r"\\[AzCQ]|\(\?[a-zA-Z]*-", source) for source in sources):
+        return None
+    try:
+        return Pattern("(?m)" + "|".join(f"(?:{source})" for source in sources), HINT_BYTES)
+    except PatternRefused:
+        return None
+
+
+def _lines(value: JsonValue) -> bytes:
+    """All texts, names and numbers of a value, each beginning a line."""
+    texts: list[str] = []
+    level: list[JsonValue] = [value]
+    while level:
+        one = level.pop()
+        if isinstance(one, str):
+            texts.append(one)
+        elif isinstance(one, dict):
+            texts += one
+            level += one.values()
+        elif isinstance(one, list):
+            level += one
+        elif isinstance(one, int | float):
+            texts.append(orjson.dumps(one).decode())
+    return "\n".join(texts).encode("utf-8", "surrogatepass")
+
+
+def mask_description(redactor: Redactor, project: str, said: RunDescription) -> RunDescription:
+    """What was said of a run, as it may be kept."""
+
+    def mask(text: str | None) -> str | None:
+        return None if text is None else redactor.text(project, text)
+
+    tags = None if said.tags is None else redactor.step(project, dict(said.tags))
+    return RunDescription(mask(said.agent), mask(said.task), cast("dict[str, str] | None", tags))
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """The names, those that are there already with a number after them."""
+    taken: set[str] = set()
+    apart = []
+    for name in names:
+        number, new = 1, name
+        while new in taken:
+            number += 1
+            new = f"{name} {number}"
+        taken.add(new)
+        apart.append(new)
+    return apart
+
+
+SECRETS = Masker(("secrets",))
+"""What logs, and answers that name a fault, go through, whatever any project's settings say."""
+
+
+class MaskingFormatter(logging.Formatter):
+    """Log lines without secrets, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        return SECRETS.mask_text(super().format(record))

@@ -23,9 +23,12 @@ from service.alerts.targets import TargetGuard
 from service.alerts.webhook import Webhook
 from service.core.access import Principal
 from service.core.audit import AuditLog
+from service.core.projects import ProjectBook
+from service.core.redaction import ProjectRedactor
 from service.errors import LogUnavailable, NotFound, PoisonError
 from service.redis_log.audit import RedisAuditStore
 from service.redis_log.connection import build_client
+from service.redis_log.projects import RedisProjectStore
 from tests.service.alerts.conftest import disabled
 
 
@@ -40,7 +43,8 @@ async def client(redis: Any, registry: WebhookRegistry, store: DeliveryStore) ->
     app = FastAPI()
     guarded = WebhookRegistry(redis, TargetGuard(["127.0.0.1"]))
     audit = AuditLog(RedisAuditStore(redis))
-    app.include_router(build_router(WebhookDeps(guarded, store, sender, 4, audit), principal_of))
+    redactor = ProjectRedactor(ProjectBook(RedisProjectStore(redis)), ("secrets",))
+    app.include_router(build_router(WebhookDeps(guarded, store, sender, 4, audit, redactor), principal_of))
 
     @app.exception_handler(PoisonError)
     async def problem(request: Request, error: PoisonError) -> JSONResponse:
