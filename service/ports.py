@@ -324,6 +324,16 @@ class KeyStore(Protocol):
         ...
 
 
+class TokenStore(Protocol):
+    """Buckets of tokens that all processes take from."""
+
+    async def take_tokens(self, project: str, rate: float, burst: int, needed: int, portion: int) -> tuple[int, float]:
+        """Take what is needed out of a project's bucket, or as much more as makes a portion where it is there; nothing
+        where less than needed is there. What was taken, and what was left (a new bucket is full: `burst`; it gains
+        `rate` a second). Raises TransientError."""
+        ...
+
+
 class UpdateFeed(Protocol):
     """The latest commits of every partition, bounded, for displays that come and go."""
 

@@ -22,6 +22,8 @@
 | FOREWARN_PUBLIC_URL | none | the service's address from outside, for links in alerts; without it they have no host |
 | FOREWARN_SEVERITY_WARNING | 0.5 | failure probability from which an alert's severity is warning, else info |
 | FOREWARN_SEVERITY_CRITICAL | 0.8 | failure probability from which it is critical |
+| FOREWARN_LIMIT_STEPS_PER_S | none | steps that a project may send a second, where it has no limit of its own |
+| FOREWARN_LIMIT_BURST_STEPS | ten seconds' worth | steps that it may send at once |
 | FOREWARN_RETENTION_DAYS | 30 | runs idle for longer are deleted |
 | FOREWARN_MAX_BODY_BYTES | 8 MiB | of one request |
 | FOREWARN_MAX_STEP_BYTES | 1 MiB | of one raw step as JSON |
@@ -89,6 +91,8 @@ class Settings(BaseSettings):
     public_url: str = Field("", max_length=500)
     severity_warning: float = Field(0.5, ge=0, le=1)
     severity_critical: float = Field(0.8, ge=0, le=1)
+    limit_steps_per_s: float | None = Field(None, gt=0, le=1e6)
+    limit_burst_steps: int | None = Field(None, ge=1, le=10_000_000)
     retention_days: float = Field(30, gt=0)
     max_body_bytes: int = Field(8 * 2**20, ge=1024)
     max_step_bytes: int = Field(2**20, ge=64)

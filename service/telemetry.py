@@ -58,6 +58,12 @@ class IngestMetrics:
             ["problem"],
             registry=registry,
         )
+        self.limited = Counter(
+            "forewarn_steps_limited",
+            "Steps of requests that were refused because their project had sent as much as it may.",
+            ["project"],
+            registry=registry,
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )

@@ -17,6 +17,7 @@ from service.core.ingest import IngestPipeline
 from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook
+from service.core.rate import RateLimiter
 from service.core.readiness import Check
 from service.core.redaction import Redactor
 from service.core.tenancy import ProjectRegistry
@@ -44,6 +45,7 @@ class ApiDeps:
     book: ProjectBook
     audit: AuditLog
     redactor: Redactor
+    rate: RateLimiter
     keys: KeyRegistry
     projects: ProjectRegistry
     otlp: OtlpDeps

@@ -22,12 +22,18 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     """The routes that write."""
     router = APIRouter(tags=["runs"])
 
+    async def writing(request: Request, run_id: str) -> RunRef:
+        """The caller's run. What is said of a run counts as one step against its project's limit."""
+        project = project_of(request)
+        await deps.rate.take(project, 1)
+        return RunRef(project, run_id)
+
     async def put_run(run_id: RunId, request: Request, start: RunStart) -> Response:
         """Say what is known of a run: agent, task, tags. May come before its first step, and again. Where a monitor has
         thresholds by group, the agent named before the first step settles the run's.
         """
-        project = project_of(request)
         check_run_id(run_id)
+        project, _ = await writing(request, run_id)
         deps.redactor.check_name(project, "run_id", run_id)
         monitors = deps.catalogue.choose(project)
         if not monitors.monitor_id:
@@ -40,21 +46,20 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     async def end_run(run_id: RunId, request: Request) -> Response:
         """Close a run for steps. An outcome may still follow."""
         check_run_id(run_id)
-        await deps.log.end(RunRef(project_of(request), run_id))
+        await deps.log.end(await writing(request, run_id))
         return to_answer({"run_id": run_id, "ended": True})
 
     async def set_outcome(run_id: RunId, request: Request, outcome: Outcome) -> Response:
         """Say how a run went, and close it for steps. May come late, and be corrected: the last word holds. Saying the
         same again changes nothing.
         """
-        ref = RunRef(project_of(request), run_id)
         said = core_outcomes.Outcome(outcome.success, outcome.intervened)
-        changed = await core_outcomes.say_outcome(deps.log, ref, said)
+        changed = await core_outcomes.say_outcome(deps.log, await writing(request, run_id), said)
         return to_answer({"run_id": run_id, **outcome.model_dump(), "changed": changed})
 
     async def delete_outcome(run_id: RunId, request: Request) -> Response:
         """Take a run's outcome back. The run stays closed, and counts as one without an outcome."""
-        changed = await core_outcomes.take_back_outcome(deps.log, RunRef(project_of(request), run_id))
+        changed = await core_outcomes.take_back_outcome(deps.log, await writing(request, run_id))
         return to_answer({"run_id": run_id, "success": None, "intervened": None, "changed": changed})
 
     endpoint = StepEndpoint(deps)

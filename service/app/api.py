@@ -41,7 +41,8 @@ from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import build_pipeline
 from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
-from service.core.projects import ProjectBook
+from service.core.projects import ProjectBook, RateLimits
+from service.core.rate import RateLimiter
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
 from service.core.redaction import ProjectRedactor
@@ -63,6 +64,7 @@ from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
+from service.redis_log.tokens import RedisTokenStore
 from service.redis_log.traces import RedisTraceRuns
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
@@ -135,7 +137,8 @@ def build_deps(
     pressure = Pressure(client, keys)
     limits_of_log = AppendLimits(settings.max_steps_per_run, settings.max_backlog, settings.max_live_runs)
     step_log = RedisStepLog(client, keys, limits_of_log, pressure)
-    book = ProjectBook(RedisProjectStore(client))
+    project_store = RedisProjectStore(client)
+    book = ProjectBook(project_store)
     catalogue = MonitorCatalogue(book)
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
@@ -145,6 +148,10 @@ def build_deps(
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
     metrics = IngestMetrics(registry)
     redactor = ProjectRedactor(book, settings.redacted_shapes, metrics.overruns.inc)
+    own_limits = RateLimits(steps_per_s=settings.limit_steps_per_s, burst_steps=settings.limit_burst_steps)
+    rate = RateLimiter(
+        book, RedisTokenStore(client), own_limits, lambda project, steps: metrics.limited.labels(project).inc(steps)
+    )
     guard = TargetGuard(settings.allowed_targets)
     audits, targets = RedisAuditStore(client), WebhookRegistry(client, guard)
     audit = AuditLog(audits)
@@ -176,8 +183,7 @@ def build_deps(
         known = await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
         return [*known, check_access(binding, settings, key_needed=authenticator.required)]
 
-    project_store, key_registry = RedisProjectStore(client), KeyRegistry(RedisKeyStore(client))
-    book = ProjectBook(project_store)
+    key_registry = KeyRegistry(RedisKeyStore(client))
 
     async def forget_project(project: str) -> None:
         for webhook in await targets.of_project(project):
@@ -186,7 +192,7 @@ def build_deps(
 
     deps = ApiDeps(
         authenticator=authenticator,
-        pipeline=build_pipeline(limits, redactor, step_log, catalogue.choose),
+        pipeline=build_pipeline(limits, rate, redactor, step_log, catalogue.choose),
         log=step_log,
         reader=reader,
         board=board,
@@ -201,6 +207,7 @@ def build_deps(
         book=book,
         audit=audit,
         redactor=redactor,
+        rate=rate,
         keys=key_registry,
         projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
         routers=(webhooks,),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from service.core.access import Principal
+from service.core.rate import RateLimiter
 from service.core.raw_steps import GivenStep, RawStep, StepLimits, check_count, parse_line, parse_steps, take_step
 from service.core.redaction import Redactor
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError
@@ -73,6 +74,7 @@ class IngestPipeline:
 
 def build_pipeline(
     limits: StepLimits,
+    rate: RateLimiter,
     redactor: Redactor,
     log: StepLog,
     choose: Callable[[str], RunMonitors],
@@ -82,6 +84,7 @@ def build_pipeline(
     async def limit(request: IngestRequest) -> None:
         if len(request.body) > limits.body_bytes:
             raise BodyTooLarge(limits.body_bytes)
+        rate.check(request.project)
         if request.given is not None:
             take_given(request, request.given, limits)
         elif request.run_id is None:
@@ -90,6 +93,7 @@ def build_pipeline(
             check_run_id(request.run_id)
             request.steps += parse_steps(request.body, limits, request.envelope, request.idempotency_key)
             request.run_ids = [request.run_id] * len(request.steps)
+        await rate.take(request.project, sum(isinstance(raw, RawStep) for raw in request.steps))
 
     async def redact(request: IngestRequest) -> None:
         mask_steps(request, redactor)

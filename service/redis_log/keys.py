@@ -39,6 +39,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:projects` | hash | project → its settings as JSON |
 | `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
 | `forewarn:keys:used` | hash | key id → when it was last used (ms), to some minutes |
+| `forewarn:tokens:<project>` | hash | tokens, at (µs): what the project may still send; goes once it is full again |
 | `forewarn:audit:<project>` | stream | what admins did, at most some 10,000 entries: see `audit.py` |
 
 An entry of `steps` holds r run, p position, t received (µs), i the digest of its client id, d the raw step as JSON.
@@ -59,6 +60,7 @@ WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
 PROJECTS = "forewarn:projects"
 AUDIT = "forewarn:audit:"
+TOKENS = "forewarn:tokens:"
 ACCESS_KEYS = "forewarn:keys"
 ACCESS_KEYS_USED = "forewarn:keys:used"
 

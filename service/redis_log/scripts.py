@@ -527,6 +527,26 @@ return 1
 """,
 )
 
+TAKE_TOKENS = Script(
+    "take tokens",
+    """
+-- KEYS: a project's bucket.  ARGV: tokens a second, the most it holds, tokens needed, tokens to take where there are.
+-- Returns {tokens taken: none where fewer than needed are there, tokens left as text}.
+local time = redis.call('TIME')
+local now, rate, burst = time[1] * 1000000 + time[2], tonumber(ARGV[1]), tonumber(ARGV[2])
+local was = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = burst
+if was[1] then tokens = math.min(burst, tonumber(was[1]) + math.max(0, now - tonumber(was[2])) * rate / 1000000) end
+local taken = 0
+if tokens >= tonumber(ARGV[3]) then taken = math.min(math.floor(tokens), tonumber(ARGV[4])) end
+tokens = tokens - taken
+local left = string.format('%.6f', tokens)
+redis.call('HSET', KEYS[1], 'tokens', left, 'at', string.format('%.0f', now))
+redis.call('PEXPIRE', KEYS[1], math.ceil((burst - tokens) / rate * 1000) + 1000)
+return {taken, left}
+""",
+)
+
 NOTE = Script(
     "note",
     """
