@@ -15,6 +15,7 @@ from service.records import (
     Appended,
     AuditEntry,
     CommitSignal,
+    Cutoffs,
     Ending,
     Entry,
     FeedPage,
@@ -131,8 +132,8 @@ class PartitionLog(Protocol):
         """Note that this entry is being scored alone now; False where the fence has moved on."""
         ...
 
-    async def sweep(self, lease: Lease, older_than_ms: int) -> int:
-        """Delete runs idle since before this time, a few at a time; how many."""
+    async def sweep(self, lease: Lease, cutoffs: Cutoffs) -> int:
+        """Delete runs idle since before their project's cutoff, a few at a time; how many."""
         ...
 
     async def report(self, report: WorkerReport) -> list[WorkerReport]:
@@ -151,8 +152,18 @@ class StepArchive(Protocol):
         """Keep these entries; durable when it returns. Blocks. One may come again after a crash. Raises OSError."""
         ...
 
-    def sweep(self, older_than_ms: int) -> int:
-        """Delete what was received before this time, as far as it lies in parts of its own; how many parts."""
+    def sweep(self, cutoffs: Cutoffs) -> int:
+        """Delete what projects have from days that ended before their cutoff; how many days or parts of days were
+        touched. Blocks. Raises OSError."""
+        ...
+
+    def erase(self, digests: Collection[str], since_ms: int) -> bool:
+        """Delete all lines of the runs with these digests (`RunRef.digest`) that were written since a time; False where
+        another process still writes to a part, which must be asked again. Blocks. Raises OSError."""
+        ...
+
+    def rotate(self) -> None:
+        """Write to parts that are new from now on, so that the old ones may be changed."""
         ...
 
 
@@ -230,6 +241,10 @@ class RunReader(Protocol):
 
     async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:
         """Scores of consecutive steps from position `first`; None where not scored yet."""
+        ...
+
+    async def oldest_run_ms(self, project: str) -> int | None:
+        """When the project's oldest run was created; None where none is among the oldest of each partition."""
         ...
 
     async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
@@ -28,6 +29,11 @@ class RunRef(NamedTuple):
     def name(self) -> str:
         """The identity as one text, `project:run_id`. A project holds no colon, so it reads back."""
         return f"{self.project}:{self.run_id}"
+
+    @property
+    def digest(self) -> str:
+        """What tells the run from others where its name must not be kept."""
+        return sha256(f"{self.project}\0{self.run_id}".encode()).hexdigest()
 
     @staticmethod
     def from_name(name: str) -> RunRef:
@@ -507,6 +513,21 @@ class FeedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Cutoffs:
+    """Times (ms since 1970) before which what a project has is too old: `latest` and `earliest` of all projects'."""
+
+    of: Callable[[str], int]
+    latest: int
+    earliest: int
+    projects: tuple[str, ...] = ()
+
+    @staticmethod
+    def same(older_than_ms: int) -> Cutoffs:
+        """One for every project."""
+        return Cutoffs(lambda _: older_than_ms, older_than_ms, older_than_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionCommit:
     """All that one batch changes of one partition: written together or not at all."""
 
@@ -519,6 +540,8 @@ class PartitionCommit:
     """How many entries of the stream the cursor moves over."""
     shadow_counts: Mapping[tuple[str, str, str], float] = field(default_factory=dict)
     """(project, shadow, count's name) → how much the batch adds to it."""
+    dropped: tuple[str, ...] = ()
+    """Entries that leave the stream with the commit: of runs whose content is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

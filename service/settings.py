@@ -14,6 +14,7 @@
 | FOREWARN_WORKERS | 1 | worker processes |
 | FOREWARN_DEVICE | auto | auto, cpu or cuda |
 | FOREWARN_REDACT | none | what is masked in all that comes in, comma separated: secrets, email, card, phone |
+| FOREWARN_CONTENT | keep | `none` drops what agents said once it is scored, and keeps scores and states only |
 | FOREWARN_APPENDFSYNC | always | of the embedded Redis: `everysec` is faster and may lose the last 2 s |
 | FOREWARN_WEBHOOK_ALLOW | none | private hosts and networks (CIDR) that webhooks may reach, comma separated |
 | FOREWARN_WEBHOOK_GRACE_HOURS | 24 | how long a secret that was rotated signs beside the new one |
@@ -24,7 +25,7 @@
 | FOREWARN_SEVERITY_CRITICAL | 0.8 | failure probability from which it is critical |
 | FOREWARN_LIMIT_STEPS_PER_S | none | steps that a project may send a second, where it has no limit of its own |
 | FOREWARN_LIMIT_BURST_STEPS | ten seconds' worth | steps that it may send at once |
-| FOREWARN_RETENTION_DAYS | 30 | runs idle for longer are deleted |
+| FOREWARN_RETENTION_DAYS | 30 | runs idle for longer are deleted, and what the archive has of them |
 | FOREWARN_MAX_BODY_BYTES | 8 MiB | of one request |
 | FOREWARN_MAX_STEP_BYTES | 1 MiB | of one raw step as JSON |
 | FOREWARN_MAX_DEPTH | 64 | arrays and objects nested in one raw step |
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     redact: str = "none"
+    content: Literal["keep", "none"] = "keep"
     appendfsync: Literal["always", "everysec"] = "always"
     webhook_allow: str = ""
     webhook_grace_hours: float = Field(24, ge=0, le=24 * 90)

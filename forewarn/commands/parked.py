@@ -81,7 +81,9 @@ def show(
         ("reason", _one_line(step.reason)),
         (
             "raw step",
-            f"{step.data_bytes:,} bytes" + ("" if len(cut) == len(data) else f", the first {SHOWN_BYTES:,} shown"),
+            "not kept: its project keeps no content, so it cannot be released"
+            if not step.data_bytes
+            else f"{step.data_bytes:,} bytes" + ("" if len(cut) == len(data) else f", the first {SHOWN_BYTES:,} shown"),
         ),
     ):
         console.print(f"[bold]{name:<10}[/]{escape(value)}")

@@ -17,6 +17,7 @@ from service.api.ingest_routes import build_ingest_router
 from service.api.key_routes import build_key_router
 from service.api.monitor_routes import build_monitor_router
 from service.api.otlp_routes import build_otlp_router
+from service.api.privacy_routes import build_privacy_router
 from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.project_routes import build_project_router
 from service.api.read_routes import build_alert_router, build_run_router
@@ -58,6 +59,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
+        build_privacy_router(deps),
         build_key_router(deps),
         build_project_router(deps),
         build_audit_router(deps),

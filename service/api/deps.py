@@ -16,6 +16,7 @@ from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import IngestPipeline
 from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
+from service.core.privacy import PrivacyRules
 from service.core.projects import ProjectBook
 from service.core.rate import RateLimiter
 from service.core.readiness import Check
@@ -45,6 +46,7 @@ class ApiDeps:
     book: ProjectBook
     audit: AuditLog
     redactor: Redactor
+    privacy: PrivacyRules
     rate: RateLimiter
     keys: KeyRegistry
     projects: ProjectRegistry

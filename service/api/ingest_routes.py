@@ -34,11 +34,10 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         """
         check_run_id(run_id)
         project, _ = await writing(request, run_id)
-        deps.redactor.check_name(project, "run_id", run_id)
         monitors = deps.catalogue.choose(project)
         if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
-        description = mask_description(deps.redactor, project, RunDescription(start.agent, start.task, start.tags))
+        description = to_description(deps, project, run_id, start)
         monitor_id = monitors.of_agent(description.agent or "")
         fresh = await deps.log.describe(RunRef(project, run_id), description, monitor_id)
         return to_answer({"run_id": run_id, "created": fresh}, 201 if fresh else 200)
@@ -98,3 +97,10 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         said: dict[int | str, dict[str, Any]] = {200: {"model": OutcomeSaid}}
         router.add_api_route(f"{path}/outcome", outcome_route, methods=[method], responses=said, response_model=None)
     return router
+
+
+def to_description(deps: ApiDeps, project: str, run_id: str, start: RunStart) -> RunDescription:
+    """What is said of a run, as it may be kept. Raises NameRefused for a run whose name may not."""
+    deps.redactor.check_name(project, "run_id", run_id)
+    said = RunDescription(start.agent, start.task, start.tags)
+    return mask_description(deps.redactor, deps.privacy, project, said)

@@ -46,6 +46,8 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/v1/monitors", "read"),
     ("GET", "/v1/monitors/{monitor_id}", "read"),
     ("POST", "/v1/monitors/{monitor_id}/preview", "read"),
+    # what is kept
+    ("GET", "/v1/privacy", "read"),
     # webhooks
     ("POST", "/v1/webhooks", "admin"),
     ("GET", "/v1/webhooks", "admin"),

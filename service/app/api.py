@@ -34,7 +34,7 @@ from service.app.binding import (
     until_first_key,
 )
 from service.app.serving import build_server, serve_until
-from service.app.starting import keep_what_is_loaded, settle_when_up
+from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.core.audit import AuditLog
 from service.core.authentication import Authenticator, KeyBook
 from service.core.catalogue import MonitorCatalogue, read_entry
@@ -147,7 +147,8 @@ def build_deps(
     authenticator, binding = access.authenticator, access.binding
     limits = StepLimits(settings.max_body_bytes, settings.max_step_bytes, settings.max_depth)
     metrics = IngestMetrics(registry)
-    redactor = ProjectRedactor(book, settings.redacted_shapes, metrics.overruns.inc)
+    rules = privacy_rules(settings, book)
+    redactor = ProjectRedactor(rules, metrics.overruns.inc)
     own_limits = RateLimits(steps_per_s=settings.limit_steps_per_s, burst_steps=settings.limit_burst_steps)
     rate = RateLimiter(
         book, RedisTokenStore(client), own_limits, lambda project, steps: metrics.limited.labels(project).inc(steps)
@@ -207,6 +208,7 @@ def build_deps(
         book=book,
         audit=audit,
         redactor=redactor,
+        privacy=rules,
         rate=rate,
         keys=key_registry,
         projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),

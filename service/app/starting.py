@@ -9,6 +9,8 @@ import logging
 import signal
 import sys
 
+from service.core.privacy import PrivacyRules
+from service.core.projects import ProjectBook
 from service.errors import TransientError
 from service.redis_log.connection import RedisClient
 from service.redis_log.schema import settle_schema
@@ -48,3 +50,8 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+def privacy_rules(settings: Settings, book: ProjectBook) -> PrivacyRules:
+    """What projects keep: by their own settings, else by these."""
+    return PrivacyRules(book, settings.redacted_shapes, settings.content, settings.retention_days)

@@ -18,10 +18,11 @@ from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.alerts.policy import DeliveryPolicy
-from service.app.starting import keep_what_is_loaded, settle_when_up
+from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
 from service.core.feedback import is_control
+from service.core.privacy import PrivacyRules
 from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
 from service.core.shadowing import ShadowMemory
@@ -45,6 +46,8 @@ from service.worker.shelf import LoadedMonitors, ReadMonitor
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 60.0
+# So many looks at a partition each time, at some runs each.
+SWEEPS = 8
 TIDY_EVERY_S = 0.5
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -89,6 +92,7 @@ async def _work(
     stop: asyncio.Event,
 ) -> None:
     metrics, delivery_metrics = WorkerMetrics(registry := CollectorRegistry()), DeliveryMetrics(registry)
+    rules = privacy_rules(settings, book)
     owner = settings.owner or f"{socket.gethostname()}-{os.getpid()}"
     folder = settings.archive_folder
     archive = None if folder is None else FileArchive(folder, owner)
@@ -106,6 +110,7 @@ async def _work(
         None if archiver is None else archiver.scored,
         Alerting(settings.severity_warning, settings.severity_critical, settings.public_url),
         lambda ref: is_control(ref, book.settings(ref.project).feedback.control_ratio),
+        rules.keeps_content,
     )
     delivery = DeliveryLoop(
         client,
@@ -125,7 +130,7 @@ async def _work(
             group.create_task(book.run(stop), name="projects"),
             group.create_task(endings.run(stop), name="endings"),
             group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
-            group.create_task(_sweep(partition_log, leases, archive, settings.retention_days, stop), name="sweep"),
+            group.create_task(_sweep(partition_log, leases, archive, rules, stop), name="sweep"),
         ]
         if archiver is not None:
             others.append(group.create_task(archiver.run(scored), name="archive"))
@@ -167,18 +172,19 @@ async def _sweep(
     partition_log: PartitionLog,
     leases: LeaseKeeper,
     archive: StepArchive | None,
-    retention_days: float,
+    rules: PrivacyRules,
     stop: asyncio.Event,
 ) -> None:
-    """Deletes runs idle for longer than the retention, and what the archive has of that time, now and then."""
+    """Deletes runs idle for longer than their project's retention, and what the archive has of that time, now and
+    then."""
     while not stop.is_set():
-        older_than_ms = time.time_ns() // 1_000_000 - int(retention_days * DAY_MS)
-        for holding in list(leases.held.values()):
+        cutoffs = rules.cutoffs(time.time_ns() // 1_000_000)
+        for holding in list(leases.held.values()) * SWEEPS:
             with contextlib.suppress(TransientError):
-                await partition_log.sweep(holding.lease, older_than_ms)
+                await partition_log.sweep(holding.lease, cutoffs)
         if archive is not None:
             try:
-                await asyncio.to_thread(archive.sweep, older_than_ms)
+                await asyncio.to_thread(archive.sweep, cutoffs)
             except OSError as error:
                 log.error("what the archive has beyond the retention cannot be deleted: %s", error)
         with contextlib.suppress(TimeoutError):

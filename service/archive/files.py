@@ -9,11 +9,13 @@ Of the lines of a run, the one with the greatest `entry` holds: milliseconds fir
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,11 +24,10 @@ import orjson
 import zstandard
 
 from monitors.stepview import JsonValue
+from service.archive.rewriting import LEVEL, hold, read_lines, rewrite
 from service.errors import SettingsError
-from service.records import Ending, Entry, RunRef
+from service.records import Cutoffs, Ending, Entry, RunRef
 
-# 2 KB of real steps take 3.6 µs and become 0.11 of their size; level 1: 2.9 µs, 0.14; level 6: 11 µs, 0.10.
-LEVEL = 3
 SUFFIX = ".jsonl.zst"
 RUNS = "runs"
 
@@ -47,6 +48,7 @@ class FileArchive:
     def __init__(self, folder: Path, owner: str) -> None:
         """Raises SettingsError where the folder cannot be written to."""
         self._folder = folder
+        self._thinned: dict[str, frozenset[str]] = {}
         self._steps = _Segments(folder, "", owner)
         self._endings = _Segments(folder, RUNS, owner)
         try:
@@ -67,19 +69,49 @@ class FileArchive:
         """See `ports.EndingArchive.write_endings`."""
         self._endings.add(b"".join([to_ending_line(ending) for ending in endings]))
 
-    def sweep(self, older_than_ms: int) -> int:
-        """See `ports.StepArchive.sweep`. A part is a day, by when its steps were written."""
-        oldest = datetime.fromtimestamp(older_than_ms / 1000, UTC).date()
-        gone = 0
-        for day in self._folder.iterdir():
-            try:
-                old = date.fromisoformat(day.name) + timedelta(days=1) <= oldest
-            except ValueError:
-                continue
-            if old:
+    def sweep(self, cutoffs: Cutoffs) -> int:
+        """See `ports.StepArchive.sweep`. A day is over for a project by when its steps were written."""
+        touched = 0
+        for day, ended_ms in self._days():
+            if ended_ms <= cutoffs.earliest:
                 shutil.rmtree(day, ignore_errors=True)
-                gone += 1
-        return gone
+                touched += 1
+            elif ended_ms <= cutoffs.latest:
+                touched += self._thin_out(day, ended_ms, cutoffs)
+        return touched
+
+    def erase(self, digests: Collection[str], since_ms: int) -> bool:
+        """See `ports.StepArchive.erase`."""
+        complete = True
+        for day, ended_ms in self._days():
+            if ended_ms >= since_ms:
+                for segment in _segments_of(day):
+                    complete &= rewrite(segment, lambda ref: ref.digest not in digests) is not None
+        return complete
+
+    def rotate(self) -> None:
+        """See `ports.StepArchive.rotate`."""
+        self._steps.rotate()
+        self._endings.rotate()
+
+    def _days(self) -> list[tuple[Path, int]]:
+        """Each day's folder, and when the day ended (ms since 1970)."""
+        days = []
+        for day in self._folder.iterdir():
+            with contextlib.suppress(ValueError):
+                ended = datetime.combine(date.fromisoformat(day.name) + timedelta(days=1), datetime.min.time(), UTC)
+                days.append((day, int(ended.timestamp() * 1000)))
+        return sorted(days)
+
+    def _thin_out(self, day: Path, ended_ms: int, cutoffs: Cutoffs) -> int:
+        """Take out of a day what some projects keep no longer; once, until other projects do."""
+        over = frozenset(project for project in cutoffs.projects if ended_ms <= cutoffs.of(project))
+        if self._thinned.get(day.name) == over:
+            return 0
+        gone = [rewrite(segment, lambda ref: ended_ms > cutoffs.of(ref.project)) for segment in _segments_of(day)]
+        if None not in gone:
+            self._thinned[day.name] = over
+        return sum(1 for one in gone if one)
 
     def close(self) -> None:
         """Close the segments."""
@@ -94,24 +126,36 @@ class _Segments:
         self._folder = folder
         self._inside = inside
         # Time and process make the name new, so that no segment of a killed process is ever added to.
-        self._segment = f"{_file_name(owner)}-{time.time_ns() // 1_000_000}-{os.getpid()}{SUFFIX}"
+        self._name = f"{_file_name(owner)}-{time.time_ns() // 1_000_000}-{os.getpid()}"
+        self._number = 0
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
         self._day = ""
         self._file: io.BufferedWriter | None = None
+        self._one_at_a_time = threading.Lock()
 
     def add(self, lines: bytes) -> None:
         """Add lines as one frame; durable when it returns. Raises OSError."""
-        frame = self._compressor.compress(lines)
-        file = self._open()
-        try:
-            file.write(frame)
-            file.flush()
-            os.fdatasync(file.fileno())
-        except OSError:
-            # How much of the frame is there is unknown: the rest must not follow it.
-            self.close()
-            self._segment = f"{self._segment.removesuffix(SUFFIX)}+{SUFFIX}"
-            raise
+        with self._one_at_a_time:
+            frame = self._compressor.compress(lines)
+            file = self._open()
+            try:
+                file.write(frame)
+                file.flush()
+                os.fdatasync(file.fileno())
+            except OSError:
+                # How much of the frame is there is unknown: the rest must not follow it.
+                self._begin_another()
+                raise
+
+    def rotate(self) -> None:
+        """Let go of the segment: what follows goes into another."""
+        with self._one_at_a_time:
+            if self._file is not None:
+                self._begin_another()
+
+    def _begin_another(self) -> None:
+        self.close()
+        self._number += 1
 
     def close(self) -> None:
         """Close the segment."""
@@ -125,7 +169,8 @@ class _Segments:
             self.close()
             folder = self._folder / day / self._inside
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = (folder / self._segment).open("ab")
+            self._file = (folder / f"{self._name}-{self._number:04d}{SUFFIX}").open("ab")
+            hold(self._file)
             self._day = day
             # The names too must outlive a power cut.
             for one in dict.fromkeys((folder, self._folder / day, self._folder)):
@@ -188,17 +233,11 @@ def read_archive(folder: Path) -> Iterator[ArchivedStep]:
 
 def _lines(segment: Path) -> Iterator[bytes]:
     with segment.open("rb") as file:
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        rest = b""
-        while True:
-            try:
-                chunk = reader.read(2**20)
-            except zstandard.ZstdError:
-                return  # a frame that is damaged
-            if not chunk:
-                return  # what a killed process left unfinished, of a frame or of a line, is not a step
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
+        yield from read_lines(file)
+
+
+def _segments_of(day: Path) -> list[Path]:
+    return sorted([*day.glob(f"*{SUFFIX}"), *day.glob(f"{RUNS}/*{SUFFIX}")])
 
 
 def _file_name(owner: str) -> str:

@@ -22,7 +22,8 @@ import orjson
 
 from monitors.stepview import JsonValue
 from service.core.patterns import Pattern, PatternRefused, Span
-from service.core.projects import ProjectBook, RedactionRule
+from service.core.privacy import PrivacyRules, without_task
+from service.core.projects import RedactionRule
 from service.core.shapes import BUILT_IN, ShapeRule
 from service.errors import NameRefused
 from service.records import RunDescription, Shape
@@ -55,14 +56,11 @@ class Redactor(Protocol):
 
 
 class ProjectRedactor:
-    """Redactor by each project's settings, `default` where it has set no shapes. `on_overrun` is called for each value
-    whose patterns ran out of time."""
+    """Redactor by what holds for each project. `on_overrun` is called for each value of which something was masked
+    whole because it took too much work."""
 
-    def __init__(
-        self, book: ProjectBook, default: Sequence[Shape] = (), on_overrun: Callable[[], None] = lambda: None
-    ) -> None:
-        self._book = book
-        self._default = tuple(default)
+    def __init__(self, rules: PrivacyRules, on_overrun: Callable[[], None] = lambda: None) -> None:
+        self._privacy = rules
         self._on_overrun = on_overrun
         self._maskers: dict[tuple[tuple[Shape, ...], tuple[RedactionRule, ...]], Masker] = {}
 
@@ -86,13 +84,12 @@ class ProjectRedactor:
 
     def masker(self, project: str) -> Masker:
         """What masks the project's values, by its settings as they are now."""
-        privacy = self._book.settings(project).privacy
-        shapes = self._default if privacy.redact is None else privacy.redact
-        masker = self._maskers.get((shapes, privacy.rules))
+        shapes, rules = self._privacy.shapes_of(project), self._privacy.book.settings(project).privacy.rules
+        masker = self._maskers.get((shapes, rules))
         if masker is None:
             if len(self._maskers) >= _KEPT_MASKERS:
                 self._maskers.clear()
-            masker = self._maskers[(shapes, privacy.rules)] = Masker(shapes, privacy.rules, self._on_overrun)
+            masker = self._maskers[(shapes, rules)] = Masker(shapes, rules, self._on_overrun)
         return masker
 
 
@@ -263,8 +260,10 @@ def _lines(value: JsonValue) -> bytes:
     return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
-def mask_description(redactor: Redactor, project: str, said: RunDescription) -> RunDescription:
+def mask_description(redactor: Redactor, privacy: PrivacyRules, project: str, said: RunDescription) -> RunDescription:
     """What was said of a run, as it may be kept."""
+    if not privacy.keeps_content(project):
+        said = without_task(said)
 
     def mask(text: str | None) -> str | None:
         return None if text is None else redactor.text(project, text)

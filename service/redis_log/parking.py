@@ -55,6 +55,10 @@ class RedisParking:
             raise NotFound(
                 f"run {parked.ref.run_id} was deleted, so {parked.parked_id} has no state to be scored with: drop it"
             )
+        if answer == -3:
+            raise NotFound(
+                f"the raw step of {parked.parked_id} was not kept, since its project keeps no content: drop it"
+            )
         return int(answer)
 
     async def drop(self, parked: Sequence[ParkedStep]) -> int:

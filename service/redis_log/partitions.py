@@ -9,6 +9,7 @@ import orjson
 
 from service.records import (
     SCORE_BYTES,
+    Cutoffs,
     Entry,
     Lease,
     PartitionCommit,
@@ -41,6 +42,7 @@ class RedisPartitionLog:
         self._streams = client.stream_reader()
         self._keys = keys
         self._lease_ms = lease_ms
+        self._swept: dict[int, int] = {}
 
     async def acquire(self, partition: int, owner: str) -> Lease | None:
         """See `ports.PartitionLog.acquire`."""
@@ -169,19 +171,27 @@ class RedisPartitionLog:
         call = Call(scripts.SUSPECT, [keys.fence, keys.cursor], [lease.fence, entry_id])
         return bool(await run_script(self._client, call))
 
-    async def sweep(self, lease: Lease, older_than_ms: int) -> int:
-        """See `ports.PartitionLog.sweep`. Looks at the oldest runs only, so that its cost does not grow with the live
-        ones."""
-        keys = self._keys[lease.partition]
+    async def sweep(self, lease: Lease, cutoffs: Cutoffs) -> int:
+        """See `ports.PartitionLog.sweep`. Goes on where it stopped the time before, so that runs that are kept for long
+        do not stand in the way of others."""
+        keys, start = self._keys[lease.partition], self._swept.get(lease.partition, 0)
         with redis_errors():
-            names: Any = await self._client.zrangebyscore(keys.runs, "-inf", older_than_ms, start=0, num=SWEPT_AT_ONCE)
+            names: Any = await self._client.zrangebyscore(
+                keys.runs, "-inf", cutoffs.latest, start=start, num=SWEPT_AT_ONCE, withscores=True
+            )
         calls = []
-        for name in names:
+        for name, created_ms in names:
+            older_than_ms = cutoffs.of(RunRef.from_name(name.decode()).project)
+            if created_ms > older_than_ms:
+                continue
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.scores(ref), keys.ids(ref), keys.run_alerts(ref)]
             touched = [keys.fence, keys.runs, keys.alerts, keys.live, *own, keys.ended, keys.labelled]
             calls.append(Call(scripts.FORGET, touched, [lease.fence, name, older_than_ms]))
-        return sum(1 for answer in await run_scripts(self._client, calls) if answer == 1)
+        answers = await run_scripts(self._client, calls)
+        gone = sum(1 for answer in answers if answer in {1, 2})
+        self._swept[lease.partition] = start + len(names) - gone if len(names) == SWEPT_AT_ONCE else 0
+        return sum(1 for answer in answers if answer == 1)
 
     async def report(self, report: WorkerReport) -> list[WorkerReport]:
         """See `ports.PartitionLog.report`."""
@@ -225,6 +235,7 @@ class RedisPartitionLog:
         for parked in commit.parked:
             entry = parked.entry
             arguments += (entry.ref.name, entry.position, entry.received_us, entry.client_id, parked.reason, entry.data)
+        arguments += (len(commit.dropped), *commit.dropped)
         arguments.append(len(commit.shadow_counts))
         for name, amount in commit.shadow_counts.items():
             arguments += (":".join(name), amount)

@@ -95,6 +95,16 @@ class RedisRunReader:
             )
         return [ScoreRecord.from_bytes(raw[at : at + SCORE_BYTES]) for at in range(0, len(raw), SCORE_BYTES)]
 
+    async def oldest_run_ms(self, project: str) -> int | None:
+        """See `ports.RunReader.oldest_run_ms`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for partition in range(self._keys.count):
+                    pipeline.zrange(self._keys[partition].runs, 0, SCANNED_AT_MOST - 1, withscores=True)
+                answers = await pipeline.execute()
+        own = f"{project}:".encode()
+        return min((int(at) for rows in answers for name, at in rows if name.startswith(own)), default=None)
+
     async def read_agents(self, refs: Sequence[RunRef]) -> list[str]:
         """See `ports.RunReader.read_agents`."""
         with redis_errors():

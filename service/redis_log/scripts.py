@@ -601,6 +601,7 @@ COMMIT = Script(
 -- for each run.
 -- ARGV: fence, new cursor, entries, first entry id to keep in the stream ("" leaves it to the archive), channel, frame,
 --   frame for the feed, entries that the feed keeps, parked, (run, position, received, client id, reason, data) each,
+--   entries that leave the stream now, their ids,
 --   counts of shadows, (field, amount to add) each,
 --   runs, then for each run: name if the scores may move it in the tally (else ""), state (empty leaves the one
 --   before), summary, offset of the scores, scores, the shadow's state, its summary (empty leaves both; without a
@@ -614,6 +615,8 @@ for _ = 1, tonumber(ARGV[9]) do
     'why', ARGV[a + 4], 'd', ARGV[a + 5])
   a = a + 6
 end
+for i = 1, tonumber(ARGV[a]) do redis.call('XDEL', KEYS[4], ARGV[a + i]) end
+a = a + 1 + tonumber(ARGV[a])
 for _ = 1, tonumber(ARGV[a]) do
   redis.call('HINCRBYFLOAT', KEYS[10], ARGV[a + 1], ARGV[a + 2])
   a = a + 2
@@ -730,13 +733,15 @@ UNPARK = Script(
 -- KEYS: parked, steps, run, counts, closed.  ARGV: entry id, now (us).
 -- Puts a parked entry back at its run's next position, even where the run has ended: it was accepted before.
 -- It counts as received now: it waits for a score from now on. Its id in the stream is what the append script wrote.
--- Returns its position, -1 where it is not parked (any more), -2 where the run was deleted meanwhile.
+-- Returns its position, -1 where it is not parked (any more), -2 where the run was deleted meanwhile, -3 where its raw
+-- step was not kept.
 local row = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not row then return -1 end
 local next = redis.call('HGET', KEYS[3], 'next')
 if not next then return -2 end
 local entry = {}
 for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+if (entry.d or '') == '' then return -3 end
 local id = string.gsub(entry.i or '', '%x%x', function(byte) return string.char(tonumber(byte, 16)) end)
 redis.call('XADD', KEYS[2], '*', 'r', entry.r, 'p', next, 't', ARGV[2], 'i', id, 'd', entry.d)
 redis.call('HSET', KEYS[3], 'next', next + 1, 'updated_ms', math.floor(tonumber(ARGV[2]) / 1000))

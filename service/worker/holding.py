@@ -55,6 +55,10 @@ class Unarchived:
         else:
             self.forget()
 
+    def reach(self, entry_id: str) -> None:
+        """Note that entries up to this one are committed, those that are not to be archived among them."""
+        self.until = entry_id
+
     def take(self) -> list[Entry]:
         """All of it where it is at hand, else nothing. What becomes of it must be said: `archived`, or `forget`."""
         taken, self._entries, self._size = self._entries, [], 0

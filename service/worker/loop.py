@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from service.core.alerting import Alerting
+from service.core.privacy import keeps_all, without_content
 from service.core.scoring import IsControl, RunMemory, ScoredBatch, ScoredRun, no_control, park, score_batch
 from service.core.shadowing import add_counts, count_changes
 from service.errors import TransientError
@@ -62,6 +63,7 @@ class ScoringLoop:
         archive: Callable[[Holding, Sequence[Entry]], None] | None = None,
         alerting: Alerting | None = None,
         is_control: IsControl = no_control,
+        keeps_content: Callable[[str], bool] = keeps_all,
     ) -> None:
         self._log = log_
         self._leases = leases
@@ -70,7 +72,8 @@ class ScoringLoop:
         self._to_memory = to_memory
         self._archive = archive
         self._is_control = is_control
-        self._noter = AlertNoter(log_, shelf, alerting or Alerting())
+        self._keeps_content = keeps_content
+        self._noter = AlertNoter(log_, shelf, alerting or Alerting(), keeps_content)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
         self._committing: asyncio.Task[None] | None = None
@@ -185,7 +188,9 @@ class ScoringLoop:
         holdings = [holding for partition in partitions if not (holding := ready.holdings[partition]).lost]
         if not holdings:
             return
-        written = await self._log.commit([to_commit(holding, ready, notes) for holding in holdings])
+        written = await self._log.commit(
+            [to_commit(holding, ready, notes, self._keeps_content) for holding in holdings]
+        )
         now_us = time.time_ns() // 1000
         took_s: list[float] = []
         for holding, is_written in zip(holdings, written, strict=True):
@@ -193,7 +198,8 @@ class ScoringLoop:
             if is_written:
                 took_s += [(now_us - entry.received_us) / 1e6 for entry in entries]
                 if self._archive is not None:
-                    self._archive(holding, entries)
+                    self._archive(holding, [one for one in entries if self._keeps_content(one.ref.project)])
+                    holding.unarchived.reach(entries[-1].entry_id)
             else:
                 log.warning("partition %d belongs to another worker now: nothing was written", holding.lease.partition)
                 self._lose(holding)
@@ -219,6 +225,8 @@ class ScoringLoop:
                 metrics.shadows.add(shadow.monitor_id, count_changes(run.shadow_before, shadow.summary))
         for parked in ready.batch.parked:
             metrics.parked.inc()
+            if not self._keeps_content(parked.entry.ref.project):
+                parked = without_content(parked)  # noqa: PLW2901 - the log keeps what Redis keeps
             log.error(
                 "run %s, position %d is parked: %s", parked.entry.ref.run_id, parked.entry.position, parked.reason
             )
@@ -288,7 +296,9 @@ def by_partition(entries: Iterable[Entry]) -> dict[int, list[Entry]]:
     return together
 
 
-def to_commit(holding: Holding, ready: _Ready, notes: Notes) -> PartitionCommit:
+def to_commit(
+    holding: Holding, ready: _Ready, notes: Notes, keeps_content: Callable[[str], bool] = keeps_all
+) -> PartitionCommit:
     """All that the batch changes of one partition."""
     partition = holding.lease.partition
     entries = ready.entries[partition]
@@ -308,9 +318,14 @@ def to_commit(holding: Holding, ready: _Ready, notes: Notes) -> PartitionCommit:
                 shadow_state = b"" if shadow.state is None else shadow.state.to_bytes()
                 commit = replace(commit, shadow_state=shadow_state, shadow=shadow.summary)
             runs.append(commit)
-    parked = tuple(one for one in ready.batch.parked if one.entry.partition == partition)
+    parked = tuple(
+        one if keeps_content(one.entry.ref.project) else without_content(one)
+        for one in ready.batch.parked
+        if one.entry.partition == partition
+    )
+    dropped = tuple(entry.entry_id for entry in entries if not keeps_content(entry.ref.project))
     return PartitionCommit(
-        partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked, len(entries), shadow_counts
+        partition, holding.lease.fence, entries[-1].entry_id, tuple(runs), parked, len(entries), shadow_counts, dropped
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from service.core.alerting import Alerting, to_note
 from service.core.evidence import FOLLOWED_STEPS, explain
+from service.core.privacy import keeps_all, without_words
 from service.core.scoring import ScoredBatch, ScoredRun
 from service.errors import NotFound
 from service.ports import MonitorShelf, PartitionLog
@@ -23,7 +25,14 @@ class AlertNoter:
     """Finds out what alerts are to say. Evidence is gathered on a thread of its own: the next batch is scored
     meanwhile, and only the commit of this one waits for it."""
 
-    def __init__(self, log: PartitionLog, shelf: MonitorShelf, alerting: Alerting) -> None:
+    def __init__(
+        self,
+        log: PartitionLog,
+        shelf: MonitorShelf,
+        alerting: Alerting,
+        keeps_content: Callable[[str], bool] = keeps_all,
+    ) -> None:
+        self._keeps_content = keeps_content
         self._log = log
         self._shelf = shelf
         self._alerting = alerting
@@ -40,7 +49,7 @@ class AlertNoter:
         short = {ref: run.first_position for ref, run in alerted.items() if run.first_position <= FOLLOWED_STEPS}
         committed = dict(zip(short, await self._log.read_records(short), strict=True))
         evidence = await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: [self._explain(run, committed.get(ref)) for ref, run in alerted.items()]
+            self._thread, lambda: [self._evidence(ref, run, committed.get(ref)) for ref, run in alerted.items()]
         )
         now_ms = time.time_ns() // 1_000_000
         return {
@@ -59,6 +68,10 @@ class AlertNoter:
             )
             for (ref, run), description, explained in zip(alerted.items(), said, evidence, strict=True)
         }
+
+    def _evidence(self, ref: RunRef, run: ScoredRun, committed: bytes | None) -> list[JsonObject | None]:
+        found = self._explain(run, committed)
+        return found if self._keeps_content(ref.project) else [without_words(one) for one in found]
 
     def _explain(self, run: ScoredRun, committed: bytes | None) -> list[JsonObject | None]:
         try:

@@ -13,7 +13,7 @@ import zstandard
 
 from service.archive.files import FileArchive, read_archive
 from service.errors import SettingsError
-from service.records import Entry, RunRef
+from service.records import Cutoffs, Entry, RunRef
 from tests.service.conftest import Core
 from tests.service.test_step_log import step
 
@@ -109,7 +109,7 @@ def test_days_beyond_the_retention_are_deleted_and_others_stay(tmp_path: Path) -
     (tmp_path / "2020-01-01").mkdir()
     (tmp_path / "notes").mkdir()
     week_ago = datetime.now(UTC) - timedelta(days=7)
-    assert FileArchive(tmp_path, "w1").sweep(int(week_ago.timestamp() * 1000)) == 1
+    assert FileArchive(tmp_path, "w1").sweep(Cutoffs.same(int(week_ago.timestamp() * 1000))) == 1
     assert found(tmp_path) == [("a", 0)]
     assert (tmp_path / "notes").exists()
 

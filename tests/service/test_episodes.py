@@ -14,7 +14,7 @@ from monitors.decision import DecisionRule, Standing
 from service.core.alerting import alert_id
 from service.core.episodes import alert_state
 from service.core.runs import run_state
-from service.records import RunRecord, RunRef, RunSummary
+from service.records import Cutoffs, RunRecord, RunRef, RunSummary
 from service.settings import read_settings
 from tests.service.conftest import Core
 from tests.service.test_api import Api, check_problem, serving
@@ -241,6 +241,6 @@ class TestThroughTheApi:
         await api.http.post(f"/v1/alerts/{(await only_alert(api))['id']}/acknowledge")
         lease = await api.core.partitions.acquire(api.core.keys.partition_of(api.core.ref("r")), "w1")
         assert lease is not None
-        assert await api.core.partitions.sweep(lease, 2**52) == 1
+        assert await api.core.partitions.sweep(lease, Cutoffs.same(2**52)) == 1
         assert [key for key in await api.core.client.keys() if key.endswith(b":default:r")] == []
         assert await api.core.client.zcard(api.core.keys.of_run(api.core.ref("r")).alerts) == 0

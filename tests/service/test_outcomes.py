@@ -11,7 +11,7 @@ from service.core.feedback import is_control
 from service.core.outcomes import Outcome, say_outcome, take_back_outcome
 from service.core.runs import run_state
 from service.errors import NameRefused, NotFound
-from service.records import AlertQuery, RunQuery, RunRecord, RunRef
+from service.records import AlertQuery, Cutoffs, RunQuery, RunRecord, RunRef
 from service.worker.leases import LeaseKeeper
 from tests.service.conftest import Core
 
@@ -116,7 +116,7 @@ async def test_a_run_that_is_deleted_stays_counted_and_leaves_the_indexes(core: 
         await played(core, "a", BAD)
         await said(core, "a", True)
         holding = await until_held(core, keeper, "a")
-        await core.partitions.sweep(holding.lease, 2**60)
+        await core.partitions.sweep(holding.lease, Cutoffs.same(2**60))
     assert await core.reader.read_run(core.ref("a")) is None
     assert (await index_of(core, "a", "labelled"), await index_of(core, "a", "ended")) == (None, None)
     assert await tally(core) == {"1010": 1}

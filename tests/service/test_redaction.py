@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from service.core.privacy import PrivacyRules
 from service.core.projects import Privacy, ProjectBook, ProjectSettings, RedactionRule
 from service.core.redaction import BUDGET_S, LOOKS, MASK, Masker, MaskingFormatter, ProjectRedactor
 from service.core.shapes import is_card
@@ -204,7 +205,7 @@ class TestRedactorOfProjects:
     async def redactor(self) -> ProjectRedactor:
         book = ProjectBook(_Store())
         await book.refresh()
-        return ProjectRedactor(book, ("secrets",))
+        return ProjectRedactor(PrivacyRules(book, ("secrets",)))
 
     async def test_each_project_has_its_own_shapes_and_else_the_services(self, redactor: ProjectRedactor) -> None:
         text = f"me@example.com zebra AKIA{'A' * 16}"

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from service.errors import LogUnavailable
-from service.records import Lease, PartitionCommit, WorkerReport
+from service.records import Cutoffs, Lease, PartitionCommit, WorkerReport
 from service.redis_log.partitions import RedisPartitionLog
 from tests.service.conftest import Core
 from tests.service.fakes import FakeMonitor, offline_scores
@@ -311,7 +311,7 @@ async def test_runs_idle_beyond_the_retention_are_deleted_whole(core: Core) -> N
     for run_id in ("a", "b"):
         lease = await core.partitions.acquire(core.keys.partition_of(core.ref(run_id)), "w1")
         assert lease is not None
-        await core.partitions.sweep(lease, time.time_ns() // 1_000_000 + 1000)
+        await core.partitions.sweep(lease, Cutoffs.same(time.time_ns() // 1_000_000 + 1000))
     assert await core.reader.read_run(core.ref("a")) is None
     assert [key for key in await core.client.keys() if key.endswith(b":default:a")] == []
     assert await core.client.zcard(core.keys.of_run(core.ref("a")).alerts) == 0

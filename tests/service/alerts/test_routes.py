@@ -23,6 +23,7 @@ from service.alerts.targets import TargetGuard
 from service.alerts.webhook import Webhook
 from service.core.access import Principal
 from service.core.audit import AuditLog
+from service.core.privacy import PrivacyRules
 from service.core.projects import ProjectBook
 from service.core.redaction import ProjectRedactor
 from service.errors import LogUnavailable, NotFound, PoisonError
@@ -43,7 +44,7 @@ async def client(redis: Any, registry: WebhookRegistry, store: DeliveryStore) ->
     app = FastAPI()
     guarded = WebhookRegistry(redis, TargetGuard(["127.0.0.1"]))
     audit = AuditLog(RedisAuditStore(redis))
-    redactor = ProjectRedactor(ProjectBook(RedisProjectStore(redis)), ("secrets",))
+    redactor = ProjectRedactor(PrivacyRules(ProjectBook(RedisProjectStore(redis)), ("secrets",)))
     app.include_router(build_router(WebhookDeps(guarded, store, sender, 4, audit, redactor), principal_of))
 
     @app.exception_handler(PoisonError)
