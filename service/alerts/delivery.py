@@ -37,8 +37,9 @@ class DeliveryLoop:
 
     At least once, with one stable `webhook-id` for an alert and a webhook: a delivery is claimed for a bounded time
     before it is sent, and settled after; whoever dies between leaves a claim that lapses. A webhook gets at most
-    `policy.per_endpoint` requests at a time, and one at a time after a failure until it takes something, so a slow one
-    fills no more than its own places, and many of them not those of all.
+    `policy.per_endpoint` requests at a time. After a failure it gets one at a time, with a rest between, until it takes
+    something: so one that is slow or refuses costs the others neither places nor processor time, however many alerts
+    wait for it.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class DeliveryLoop:
         self._woken = asyncio.Event()
         self._in_flight: Counter[str] = Counter()
         self._held_until_ms: dict[str, int] = {}
-        self._troubled: set[str] = set()
+        self._refusals: Counter[str] = Counter()
+        """Failed attempts of a webhook in a row, as this process saw them."""
         self._counted_ms = 0
         self._tasks: dict[asyncio.Task[None], tuple[int, Delivery]] = {}
 
@@ -118,8 +120,8 @@ class DeliveryLoop:
                 wait_ms = min(wait_ms, due_ms - now_ms)
             elif self._free(one.webhook_id):  # a full webhook wakes the loop when one of its requests ends
                 ready.append(one)
-        # Idle webhooks first: where the places of all together run short, a slow one takes no precedence.
-        ready.sort(key=lambda one: self._in_flight[one.webhook_id])
+        # Well and idle webhooks first: where the places of all together run short, a slow one takes no precedence.
+        ready.sort(key=lambda one: (self._refusals[one.webhook_id], self._in_flight[one.webhook_id]))
         for first in range(0, len(ready), 32):
             await asyncio.gather(*(self._start(one) for one in ready[first : first + 32]))
         await self._count_pending(known)
@@ -157,19 +159,20 @@ class DeliveryLoop:
 
     async def _deliver(self, partition: int, delivery: Delivery, webhook: Webhook | None, now: AlertNow) -> None:
         attempt: Attempt | None = None
-        settlement = stopped(webhook, delivery, now, self._now_ms())
-        if settlement is None and webhook is not None:
-            attempt = await self._attempt(webhook, delivery, now)
-            now_ms = self._now_ms()
-            settlement = self._policy.settle(
-                attempt, tries=delivery.tries, now_ms=now_ms, expires_ms=delivery.expires_ms
-            )
-            if attempt.retry_after_ms:  # the receiver asks for quiet: its other messages wait too, within reason
-                held_ms = min(attempt.retry_after_ms, self._policy.longest_delay_ms)
-                self._held_until_ms[delivery.webhook_id] = now_ms + held_ms
-        else:
-            self._troubled.discard(delivery.webhook_id)
-        assert settlement is not None
+        try:
+            settlement = stopped(webhook, delivery, now, self._now_ms())
+            if settlement is None and webhook is not None:
+                attempt = await self._attempt(webhook, delivery, now)
+                settlement = self._policy.settle(
+                    attempt, tries=delivery.tries, now_ms=self._now_ms(), expires_ms=delivery.expires_ms
+                )
+                self._let_rest(webhook.id, attempt)
+            else:
+                del self._refusals[delivery.webhook_id]
+            assert settlement is not None
+        finally:
+            self._release(delivery.webhook_id, 1)  # the next may be sent while this one is recorded
+            self._woken.set()
         await self._settle(partition, delivery, settlement, attempt)
         if attempt is not None and webhook is not None:
             await self._disabling.note(webhook, attempt, self._now_ms())
@@ -181,8 +184,18 @@ class DeliveryLoop:
             attempt = await self._sender.send(webhook, delivery.id, formats.render(webhook, event))
         self._metrics.attempts.labels(answer_label(attempt.status)).inc()
         self._metrics.attempt_seconds.observe(attempt.latency_ms / 1000)
-        (self._troubled.discard if attempt.delivered else self._troubled.add)(webhook.id)
         return attempt
+
+    def _let_rest(self, webhook_id: str, attempt: Attempt) -> None:
+        """Has a webhook's other messages wait too after a failure, for less than the failed one does; and for as long
+        as the receiver asks, within reason."""
+        if attempt.delivered:
+            del self._refusals[webhook_id]
+            return
+        self._refusals[webhook_id] += 1
+        asked_ms = min(attempt.retry_after_ms or 0, self._policy.longest_delay_ms)
+        rest_ms = max(self._policy.rest_ms(self._refusals[webhook_id]), asked_ms)
+        self._held_until_ms[webhook_id] = self._now_ms() + rest_ms
 
     async def _settle(
         self, partition: int, delivery: Delivery, settlement: Settlement, attempt: Attempt | None
@@ -207,22 +220,20 @@ class DeliveryLoop:
         self._metrics.settled.labels(settlement.state).inc()
         if settlement.state == "delivered":
             self._metrics.alert_to_webhook_seconds.observe(max(0, self._now_ms() - delivery.alert_ms) / 1000)
-        elif settlement.state in {"acknowledged", "lapsed"}:
+        elif attempt is None:
             logger.info("delivery %s is not sent any more: %s", delivery.id, settlement.error)
         else:
             logger.warning("delivery %s has %s: %s", delivery.id, settlement.state, settlement.error)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         _, delivery = self._tasks.pop(task)
-        self._release(delivery.webhook_id, 1)
-        self._woken.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("delivery %s met a defect and will be tried again", delivery.id, exc_info=error)
 
     def _free(self, webhook_id: str) -> int:
-        places = 1 if webhook_id in self._troubled else self._policy.per_endpoint
-        endpoint = places - self._in_flight[webhook_id]
-        return min(endpoint, self._policy.in_flight - self._in_flight.total())
+        places = 1 if self._refusals[webhook_id] else self._policy.per_endpoint
+        unrecorded = 2 * self._policy.in_flight - len(self._tasks)
+        return min(places - self._in_flight[webhook_id], self._policy.in_flight - self._in_flight.total(), unrecorded)
 
     def _release(self, webhook_id: str, places: int) -> None:
         self._in_flight[webhook_id] -= places

@@ -54,6 +54,8 @@ class DeliveryPolicy:
     longest_delay_ms: int = 900_000
     longest_wait_ms: int = 3_600_000
     """`Retry-After` is followed so far and no further: an absurd one must not outlive the warning."""
+    longest_rest_ms: int = 15_000
+    """How long a webhook that fails gets nothing at all, at most: so late is an alert for one that is well again."""
     ttl_ms: int = 6 * 3_600_000
     timeout_ms: int = 10_000
     claim_margin_ms: int = 5_000
@@ -75,6 +77,11 @@ class DeliveryPolicy:
         """The pause after the given number of tries (≥ 1): exponential, its upper half jittered by `luck` in [0, 1)."""
         whole = min(self.first_delay_ms * 2 ** min(tries - 1, 40), self.longest_delay_ms)
         return int(whole * (0.5 + 0.5 * luck))
+
+    def rest_ms(self, refusals: int) -> int:
+        """How long a webhook gets nothing after so many failures in a row (≥ 1): never longer than `delay_ms` has the
+        failed delivery itself wait."""
+        return min(self.delay_ms(refusals, 0.0), self.longest_rest_ms)
 
     def settle(self, attempt: Attempt, *, tries: int, now_ms: int, expires_ms: int) -> Settlement:
         """What follows from an attempt that was the `tries`-th since the delivery was queued.

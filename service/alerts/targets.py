@@ -153,7 +153,7 @@ class TargetGuard:
             raise TargetRefused(raw_url, "the URL needs a host, and a port other than 0")
         if ":" not in host and not (_HOST.fullmatch(host) and ".." not in host):
             raise TargetRefused(raw_url, "the host may hold letters, digits, dots, - and _ alone")
-        if ":" in host and (parse_address(host) is None or "%" in host):
+        if "[" in parts.netloc and (":" not in host or "%" in host or parse_address(host) is None):
             raise TargetRefused(raw_url, "in brackets the URL needs an IPv6 address, without a zone")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         target = Target(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path)

@@ -19,6 +19,7 @@ def test_the_promised_defaults_stand() -> None:
         "first_delay_ms": 500,
         "longest_delay_ms": 900_000,
         "longest_wait_ms": 3_600_000,
+        "longest_rest_ms": 15_000,
         "ttl_ms": 21_600_000,
         "timeout_ms": 10_000,
         "claim_margin_ms": 5_000,

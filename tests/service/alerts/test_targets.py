@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from service.alerts.errors import TargetRefused
 from service.alerts.sending import Sender
-from service.alerts.targets import TargetGuard, is_public
+from service.alerts.targets import SystemResolver, TargetGuard, is_public
 from service.alerts.webhook import Webhook, new_secret
 
 PRIVATE_URLS = [
@@ -42,6 +43,22 @@ PRIVATE_URLS = [
     "http://[fe80::1]/",
     "http://[fec0::1]/",
     "http://[ff02::1]/",
+    "http://[::ffff:0:7f00:1]/",
+    "http://[::ffff:169.254.169.254]/",
+    "http://[64:ff9b::169.254.169.254]/",
+    "http://[64:ff9b:1::a00:1]/",
+    "http://[2002:a9fe:a9fe::]/",
+    "http://[2001:0:a9fe:a9fe::1]/",
+    "http://[fd20:ce::254]/",
+    "http://[3fff::1]/",
+    "http://127.0.0.1./",
+    "http://0x7f.0.0.1/",
+    "http://017700000001/",
+    "http://0xA9FEA9FE/",
+    "http://0251.0376.0251.0376/",
+    "http://169.254.43518/",
+    "http://127.0.0.1:8080/",
+    "HTTP://127.0.0.1/",
 ]
 MALFORMED_URLS = [
     "",
@@ -59,6 +76,39 @@ MALFORMED_URLS = [
     "http://example.com/\r\nHost: other",
     "http://exämple.com/",
     "https://example.com/" + "x" * 3000,
+    "http://@127.0.0.1/",
+    "http://example.com@127.0.0.1/",
+    "http://127%2e0.0.1/",
+    "http://%31%32%37.0.0.1/",
+    "http://example.com%00.evil/",
+    "http://１２７.0.0.1/",
+    "http://127。0。0。1/",
+    "http://example..com/",
+    "http://.example.com/",
+    "http://example.com;127.0.0.1/",
+    "http://exam*ple.com/",
+    "http://[fe80::1%25eth0]/",
+    "http://[::1",
+    "http://[hook.example]/",
+    "http://[v1.fe80]/",
+    "http://example.com:80:443/",
+    "http://example.com:+80/",
+    "http://example.com:８０/",
+    "http://example.com:0x50/",
+    "//example.com/",
+    "https:example.com/",
+    "javascript:alert(1)",
+]
+ORDINARY_URLS = [
+    ("https://hooks.slack.com/services/T0/B0/x", "hooks.slack.com", 443),
+    ("http://hook.example:8080/a?b=c#d", "hook.example", 8080),
+    ("https://Hook.Example./", "hook.example", 443),
+    ("https://xn--exmple-cua.example/", "xn--exmple-cua.example", 443),
+    ("https://my_hook.example/", "my_hook.example", 443),
+    ("https://93.184.216.34/", "93.184.216.34", 443),
+    ("https://[2606:2800:220:1::1]:8443/", "2606:2800:220:1::1", 8443),
+    ("https://0xyz.example/", "0xyz.example", 443),
+    ("https://hook.example:/", "hook.example", 443),
 ]
 
 
@@ -82,6 +132,12 @@ def test_an_address_inside_is_refused_in_any_notation(url: str) -> None:
 def test_a_malformed_url_is_refused(url: str) -> None:
     with pytest.raises(TargetRefused):
         TargetGuard(True).parse(url)
+
+
+@pytest.mark.parametrize(("url", "host", "port"), ORDINARY_URLS)
+def test_an_ordinary_url_is_taken_apart(url: str, host: str, port: int) -> None:
+    target = TargetGuard().parse(url)
+    assert (target.host, target.port) == (host, port)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +183,30 @@ async def test_allowing_one_host_allows_no_other() -> None:
     guard = TargetGuard(["hook.internal", "10.0.0.0/8"], resolver=resolving(["127.0.0.1"]))
     with pytest.raises(TargetRefused):
         await guard.resolve("other.internal", 80)
+
+
+async def test_a_name_whose_lookup_hangs_holds_one_thread_however_often_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = threading.Event()
+    asked: list[str] = []
+
+    def lookup(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        if host == "slow.example":
+            let_go.wait(10)
+        return [(0, 0, 0, "", ("93.184.216.34", port))]
+
+    monkeypatch.setattr("service.alerts.targets.socket.getaddrinfo", lookup)
+    resolver = SystemResolver(threads=2, timeout_s=0.3)
+    slow = [asyncio.create_task(resolver("slow.example", 443)) for _ in range(50)]
+    await asyncio.sleep(0.05)
+    quick = await resolver("quick.example", 443)
+    answers = await asyncio.gather(*slow, return_exceptions=True)
+    let_go.set()
+    assert quick == ["93.184.216.34"]
+    assert all(isinstance(answer, OSError) for answer in answers)
+    assert asked == ["slow.example", "quick.example"]
 
 
 def webhook_to(url: str) -> Webhook:
