@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from forewarn.commands.archived_runs import (
+    Agents,
+    FromArchive,
+    IncludeIntervened,
+    Projects,
+    Since,
+    SplitBy,
+    Until,
+    check_source,
+    to_selection,
+)
+
+if TYPE_CHECKING:
+    from forewarn.commands.reporting import TrainingReporter
+    from induction.archive.selection import Selection
+    from induction.learning.labelled import LabelledCorpus
+
 
 def train(
-    raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
-    adapter: Annotated[Path, typer.Option(help="The adapter, as `forewarn induce` wrote it.")],
     out: Annotated[Path, typer.Option(help="Folder for the bundle.")],
+    raw: Annotated[Path | None, typer.Argument(help="Finished runs: a file, a folder or an archive.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="The adapter, as `forewarn induce` wrote it.")] = None,
+    from_archive: FromArchive = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Of the archive: a bundle whose adapter to take. Without it and --adapter one is induced."),
+    ] = None,
+    project: Projects = None,
+    agent: Agents = None,
+    since: Since = None,
+    until: Until = None,
+    include_intervened: IncludeIntervened = False,
+    split_by: SplitBy = "task",
     outcomes: Annotated[
         Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
     ] = None,
@@ -52,17 +80,24 @@ def train(
 ) -> None:
     """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the
     bundle. Stopped or killed, the same command goes on, and ends in the same bundle.
+
+    With --from-archive it learns from what a service has seen; an adapter is taken from --adapter, or from --base, or
+    induced.
     """
     from forewarn.commands.reporting import TrainingReporter, print_manifest
+    from induction.archive.keeping import drop_gathered
     from induction.learning.building import BundleSettings, build_bundle
     from induction.learning.device import choose_device
-    from induction.learning.labelled import LabelledCorpus
     from induction.learning.presets import find_recipe
     from induction.learning.training import TrainingSettings
-    from monitors.adapter import read_spec
 
-    if group_by is not None and outcomes is None:
+    check_source(raw, from_archive)
+    if raw is not None and adapter is None:
+        raise typer.BadParameter("`forewarn induce` writes one: name it", param_hint="--adapter")
+    if group_by is not None and outcomes is None and from_archive is None:
         raise typer.BadParameter("groups stand in the rows of --outcomes: give them", param_hint="--group-by")
+    selection = to_selection(project, agent, since, until, split_by, include_intervened=include_intervened)
+    gathered = out.absolute().with_name(f"{out.absolute().name}.gathered")
     try:
         recipe = find_recipe(preset, head)
     except KeyError as error:
@@ -76,12 +111,58 @@ def train(
         exclude_fold=exclude_fold,
         threshold=threshold,
     )
-    corpus = LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
     try:
         with TrainingReporter(quiet=as_json) as reporter:
             reporter.note(chosen.note)
+            if from_archive is not None:
+                corpus = _gather(from_archive, selection, gathered, adapter or base, group_by, reporter)
+            else:
+                corpus = _read(cast(Path, raw), cast(Path, adapter), outcomes, group_by)
             manifest = build_bundle(corpus, settings, out, reporter, resume=True)
     except KeyboardInterrupt:
         typer.echo("stopped; what was learned so far is kept, and the same command goes on", err=True)
         raise typer.Exit(130) from None
+    except Exception:
+        drop_gathered(gathered)
+        raise
+    drop_gathered(gathered)
     print_manifest(out, manifest, as_json=as_json)
+
+
+def _read(raw: Path, adapter: Path, outcomes: Path | None, group_by: str | None) -> LabelledCorpus:
+    from induction.learning.labelled import LabelledCorpus
+    from monitors.adapter import read_spec
+
+    return LabelledCorpus(raw, read_spec(adapter), outcomes, group_by=group_by)
+
+
+def _gather(
+    archive: Path,
+    selection: Selection,
+    folder: Path,
+    adapter: Path | None,
+    group_by: str | None,
+    reporter: TrainingReporter,
+) -> LabelledCorpus:
+    """Gather the archive's runs into a folder; `adapter` is an adapter's file, a bundle that has one, or None."""
+    from induction.adapters.inducing import induce_adapter
+    from induction.archive.keeping import gather_once
+    from induction.errors import NoRunsError
+    from induction.learning.labelled import LabelledCorpus
+    from induction.reading.gathered import OUTCOMES, RUNS
+    from monitors.adapter import read_spec
+    from monitors.bundle.folder import ADAPTER
+
+    reporter.stage(f"Gathering runs from {archive}")
+    for line in gather_once(archive, selection, folder):
+        reporter.note(line)
+    runs, outcomes = folder / RUNS, folder / OUTCOMES
+    if adapter is None:
+        reporter.stage("Inferring how to read them")
+        induction = induce_adapter(runs, outcomes)
+        if not induction.report.ok:
+            raise NoRunsError(f"no adapter fits these runs: {'; '.join(induction.report.faults)}; name --adapter")
+        spec = induction.proposal.spec
+    else:
+        spec = read_spec(adapter / ADAPTER if adapter.is_dir() else adapter)
+    return LabelledCorpus(runs, spec, outcomes, group_by=group_by, gathered=True)

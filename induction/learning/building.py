@@ -33,6 +33,7 @@ from monitors.adapter import compile_adapter
 from monitors.adapter.bounded import bound_text
 from monitors.bundle import CalibrationRecord, Manifest, TrainingRecord, check_target, write_bundle
 from monitors.bundle.manifest import GroupsRecord, digest_task
+from monitors.bundle.seen import digest_run
 from monitors.conformal import finest_alpha, promise
 from monitors.contract import check_contract
 from monitors.features.featuriser import NgramFeaturiser
@@ -107,6 +108,7 @@ def build_bundle(
         learned.featuriser.to_arrays(),
         samples.examples,
         make_golden(monitor, samples.examples),
+        _digest_runs(corpus, split),
     )
     checkpoints.clear()
     return manifest
@@ -148,6 +150,11 @@ def _find_groups(
     if by is None:
         return None
     return group_thresholds(runs, by, settings.alpha, settings.confidence, settings.release_margin, offsets)
+
+
+def _digest_runs(corpus: LabelledCorpus, split: Split) -> set[str]:
+    used = corpus.runs(lambda task, fold: split.trains(task, fold) or split.calibrates(task, fold))
+    return {digest_run(run.events) for run in used}
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from induction.errors import NoRunsError
 from induction.outcomes import OutcomeTable, read_outcomes
 from induction.reading import RawRun, read_runs
+from induction.reading.gathered import read_gathered
 from monitors.adapter import AdapterSpec
 from monitors.stepview import JsonValue
 
@@ -44,6 +45,8 @@ class LabelledCorpus:
     """Which runs there are at all, for who asks what fewer of them would teach; all if left out."""
     group_by: str | None = None
     """The field of the outcomes that names a run's group, such as agent or model."""
+    gathered: bool = False
+    """Whether `raw` is the file of runs of a gathered corpus, whose raw steps no adapter's source need find."""
 
     def runs(self, keep: Callable[[str, int], bool] | None = None) -> Iterator[LabelledRun]:
         """Yield runs that have an outcome, in the order of the files; `keep(task, fold)` leaves others out before they
@@ -53,7 +56,7 @@ class LabelledCorpus:
         """
         table = None if self.outcomes is None else OutcomeTable(read_outcomes(self.outcomes))
         read = matched = 0
-        for raw_run in read_runs(self.raw, self.spec):
+        for raw_run in read_gathered(self.raw) if self.gathered else read_runs(self.raw, self.spec):
             read += 1
             labelled = _label(raw_run, table, self.split, self.group_by)
             if labelled is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 
 from monitors.adapter import AdapterSpec
 from monitors.bundle.manifest import FORMAT, Manifest
+from monitors.bundle.seen import SEEN, to_seen
 from monitors.errors import BundleError, BundleTamperedError, BundleVersionError
 from monitors.stepview import JsonValue
 
@@ -25,8 +27,9 @@ EXAMPLES = "examples.json"
 FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 AUTOMATON = "automaton.json"
 GOLDEN = "golden.json"
-OPTIONAL_FILES = (AUTOMATON, GOLDEN)
-"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors."""
+OPTIONAL_FILES = (AUTOMATON, GOLDEN, SEEN)
+"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors, the
+runs that it was made of."""
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -95,9 +98,10 @@ def write_bundle(
     vocabulary: dict[str, NDArray[np.generic]],
     examples: list[JsonValue],
     golden: bytes | None = None,
+    seen: Iterable[str] | None = None,
 ) -> Manifest:
     """Write a bundle whole or not at all, replacing one that is there; return the manifest with the files' hashes.
-    `golden` as `golden.make_golden` gives it.
+    `golden` as `golden.make_golden` gives it; `seen`: digests of the runs that it was made of (`seen.digest_run`).
 
     Raises BundleError if `folder` exists and is no bundle: nothing of somebody else's is ever overwritten.
     """
@@ -112,9 +116,11 @@ def write_bundle(
         with (new / VOCABULARY).open("wb") as file:
             np.savez(file, allow_pickle=False, **vocabulary)
         (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=_JSON))
-        if golden is not None:
-            (new / GOLDEN).write_bytes(golden)
-        written = FILES if golden is None else (*FILES, GOLDEN)
+        added = {GOLDEN: golden, SEEN: None if seen is None else to_seen(seen)}
+        for name, content in added.items():
+            if content is not None:
+                (new / name).write_bytes(content)
+        written = (*FILES, *(name for name, content in added.items() if content is not None))
         hashes = {name: hashlib.sha256((new / name).read_bytes()).hexdigest() for name in written}
         manifest = manifest.model_copy(update={"files": hashes})
         (new / MANIFEST).write_bytes(orjson.dumps(_to_plain(manifest), option=_JSON))

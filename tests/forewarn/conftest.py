@@ -7,12 +7,15 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from forewarn.replay.connection import Origin
+from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
+from tests.written_archive import WrittenArchive
 
 
 @dataclass
@@ -121,3 +124,15 @@ async def service() -> AsyncIterator[FakeService]:
     fake.port = server.sockets[0].getsockname()[1]
     yield fake
     server.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
+    """A small bundle, and what it was made of."""
+    return shared_tiny_bundle(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> WrittenArchive:
+    """An archive to write."""
+    return WrittenArchive(tmp_path / "archive")
