@@ -366,6 +366,8 @@ class Ending:
     expired: bool = False
     success: bool | None = None
     intervened: bool | None = None
+    control: bool = False
+    """A control run, as far as it was scored by then."""
     agent: str = ""
     task: str = ""
     tags: dict[str, str] = field(default_factory=dict)

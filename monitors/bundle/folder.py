@@ -28,8 +28,8 @@ FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 AUTOMATON = "automaton.json"
 GOLDEN = "golden.json"
 OPTIONAL_FILES = (AUTOMATON, GOLDEN, SEEN)
-"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors, the
-runs that it was made of."""
+"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors,
+the runs that it was made of."""
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 

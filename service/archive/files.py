@@ -208,6 +208,7 @@ def to_ending_line(ending: Ending) -> bytes:
         "expired": ending.expired,
         "success": ending.success,
         "intervened": ending.intervened,
+        "control": ending.control,
         "agent": ending.agent,
         "task": ending.task,
         "tags": ending.tags,

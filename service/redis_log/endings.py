@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from service.records import Ending, RunRef
+from service.records import Ending, RunRef, RunSummary
 from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import KeySpace
 
@@ -78,6 +78,7 @@ def to_ending(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> Endi
         expired=b"expired" in fields,
         success=flag(b"success"),
         intervened=flag(b"intervened"),
+        control=RunSummary.from_bytes(fields.get(b"summary")).control,
         agent=text(b"agent"),
         task=text(b"task"),
         tags=tags,

@@ -131,6 +131,7 @@ ENDING_FIELDS = (
     "monitor",
     "success",
     "intervened",
+    "summary",
 )
 
 # Says to the archive how a run stands: in the very script that changes it, so that no word of it gets lost.

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from service.archive.files import FileArchive, read_archive
 from service.ports import EndingArchive
-from service.records import Ending, RunDescription, RunRef
+from service.records import Ending, RunDescription, RunRef, RunSummary
 from service.redis_log.client import RedisClient
 from service.redis_log.endings import RedisEndingLog
 from service.redis_log.parking import RedisParking
@@ -69,12 +69,12 @@ async def archive_all(core: Core) -> list[Ending]:
 
 
 async def test_an_end_says_what_the_run_was(core: Core) -> None:
-    await core.log.describe(core.ref("a"), RunDescription("clerk", "refund", {"team": "x"}), "m-1")
+    await core.log.describe(core.ref("a"), RunDescription("clerk", "refund", {"team": "x"}), "m-fake")
     await core.post("a", step(0), step(1))
     await core.log.end(core.ref("a"))
     (ending,) = await archive_all(core)
     assert (ending.ref, ending.what, ending.steps) == (core.ref("a"), "end", 2)
-    assert (ending.agent, ending.task, ending.tags, ending.monitor_id) == ("clerk", "refund", {"team": "x"}, "m-1")
+    assert (ending.agent, ending.task, ending.tags, ending.monitor_id) == ("clerk", "refund", {"team": "x"}, "m-fake")
     assert (ending.success, ending.intervened, ending.expired) == (None, None, False)
     assert ending.ended_ms is not None
     assert ending.created_ms <= ending.ended_ms
@@ -122,6 +122,23 @@ async def test_a_parked_step_that_is_put_back_is_said_to_stand_at_both_positions
     await parking.release(await parking.find(parked.parked_id))
     (ending,) = await archive_all(core)
     assert (ending.what, ending.moved, ending.steps) == ("released", (1, 3), 4)
+
+
+async def test_an_outcome_that_is_taken_back_is_said_to_be(core: Core) -> None:
+    await core.post("a", step(0))
+    await core.log.set_outcome(core.ref("a"), success=True, intervened=True)
+    await core.log.delete_outcome(core.ref("a"))
+    endings = await archive_all(core)
+    assert [(one.success, one.intervened) for one in endings] == [(True, True), (None, None)]
+
+
+async def test_a_control_run_is_said_to_be_one(core: Core) -> None:
+    await core.post("a", step(0))
+    summary = RunSummary(steps=1, control=True).to_bytes()
+    await core.client.hset(core.keys.of_run(core.ref("a")).run(core.ref("a")), "summary", summary)
+    await core.log.end(core.ref("a"))
+    (ending,) = await archive_all(core)
+    assert ending.control
 
 
 async def test_while_the_archive_fails_endings_stay_and_nothing_is_lost(core: Core) -> None:
@@ -207,6 +224,7 @@ def test_endings_lie_beside_the_steps_as_plain_lines(tmp_path: Path) -> None:
         "expired": False,
         "success": True,
         "intervened": None,
+        "control": False,
         "agent": "",
         "task": "refund",
         "tags": {},

@@ -28,6 +28,7 @@ def write(folder: Path) -> Ending:
         ended_ms=1_767_225_600_000,
         success=False,
         intervened=True,
+        control=True,
         agent="clerk",
         task="refund",
         tags={"team": "x"},
@@ -59,7 +60,7 @@ def test_what_is_said_of_a_run_reads_as_it_was_written(tmp_path: Path) -> None:
     assert run is not None
     assert (run.name, run.entry, run.moved_to) == (REF.name, (1_767_225_600_000, 4), 1)
     same = {field.name for field in fields(run)} & {field.name for field in fields(ending)}
-    assert same >= {"created_ms", "steps", "success", "intervened", "agent", "task", "monitor_id"}
+    assert same >= {"created_ms", "steps", "success", "intervened", "control", "agent", "task", "monitor_id"}
     assert {name: getattr(run, name) for name in same} == {name: getattr(ending, name) for name in same}
 
 
