@@ -38,6 +38,9 @@
 | FOREWARN_OTLP_SPANS | all | `agents` scores only spans that carry names of GenAI, OpenInference or OpenLLMetry |
 | FOREWARN_OTLP_OUTCOME | none | `evaluation`, or `root-status`: what tells a run's outcome |
 | FOREWARN_OTLP_OUTCOME_NAME | task_success | the gen_ai.evaluation.name that tells it |
+| FOREWARN_OTLP_ENDPOINT | none | an OTLP/HTTP receiver's base address: it gets scores as gen_ai.evaluation.result |
+| FOREWARN_OTLP_HEADERS | none | headers for it: `name=value`, comma separated |
+| FOREWARN_OTLP_EVERY | turn | `turn`: the newest scores of runs, and alerts; `alert`: alerts alone |
 | FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
 | FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
 | FOREWARN_MAX_STREAMS | 256 | event streams that one API process has open |
@@ -48,6 +51,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +68,7 @@ PREFIX = "FOREWARN_"
 NOT_SETTINGS = {"FOREWARN_REALDATA", "FOREWARN_REQUIRE"}
 # Set by the supervisor for its children.
 INTERNAL = {"FOREWARN_OWNER", "FOREWARN_PARENT_PIPE"}
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 EMBEDDED_PARTITIONS = 8
 SHARED_PARTITIONS = 64
 
@@ -108,6 +113,9 @@ class Settings(BaseSettings):
     otlp_spans: Literal["all", "agents"] = "all"
     otlp_outcome: Literal["none", "evaluation", "root-status"] = "none"
     otlp_outcome_name: str = Field("task_success", min_length=1, max_length=200)
+    otlp_endpoint: str = Field("", max_length=500)
+    otlp_headers: SecretStr | None = None
+    otlp_every: Literal["turn", "alert"] = "turn"
     run_idle_hours: float = Field(24, gt=0)
     archive_dir: str | None = None
     wait_replicas: int = Field(0, ge=0, le=16)
@@ -123,7 +131,7 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("public_url")
+    @field_validator("public_url", "otlp_endpoint")
     @classmethod
     def _is_a_plain_address(cls, raw_url: str) -> str:
         parts = urlsplit(raw_url)
@@ -185,6 +193,23 @@ class Settings(BaseSettings):
         return tuple(self.otlp_run_id.split(","))
 
     @property
+    def otlp_header_values(self) -> dict[str, str]:
+        """The headers for the OTLP receiver, by name."""
+        raw = "" if self.otlp_headers is None else self.otlp_headers.get_secret_value()
+        pairs = [part.partition("=") for part in raw.split(",") if part.strip()]
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _are_headers(cls, raw: SecretStr | None) -> SecretStr | None:
+        parts = [] if raw is None else [part for part in raw.get_secret_value().split(",") if part.strip()]
+        for part in parts:
+            name, found, value = part.partition("=")
+            if not found or not _HEADER_NAME.fullmatch(name.strip()) or not (value.isascii() and value.isprintable()):
+                raise ValueError("headers are written name=value, with commas between")
+        return raw
+
+    @property
     def allowed_targets(self) -> tuple[str, ...]:
         """Private networks and hosts that webhooks may reach."""
         return tuple(_list(self.webhook_allow))
@@ -199,6 +224,8 @@ class Settings(BaseSettings):
         values = {name: value for name, value in self if value is not None}
         if self.api_key is not None:
             values["api_key"] = self.api_key.get_secret_value()
+        if self.otlp_headers is not None:
+            values["otlp_headers"] = self.otlp_headers.get_secret_value()
         return {PREFIX + name.upper(): str(value) for name, value in values.items() if value != ""}
 
 

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
@@ -35,6 +34,7 @@ from service.app.binding import (
 )
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
+from service.app.version import version_of_service
 from service.core.audit import AuditLog
 from service.core.authentication import Authenticator, KeyBook
 from service.core.catalogue import MonitorCatalogue, read_entry
@@ -257,11 +257,3 @@ async def check_all(
         else check_workers(reports, partitions, active_id(), now_ms, gone_ms),
         check_backlog(backlog, settings.max_backlog),
     ]
-
-
-def version_of_service() -> str:
-    """The installed distribution's version, or "unknown" in a tree that is not installed."""
-    try:
-        return metadata.version("forewarn")
-    except metadata.PackageNotFoundError:
-        return "unknown"

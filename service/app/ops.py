@@ -14,9 +14,10 @@ from monitors.bundle import read_monitor_id
 from service.api.application import create_health_app
 from service.api.deps import HealthDeps
 from service.api.front import LOOPBACK_HOSTS
-from service.app.api import check_all, read_gauges, version_of_service
+from service.app.api import check_all, read_gauges
 from service.app.binding import Binding, check_access, choose_binding, read_when_up, tell_binding, until_first_key
 from service.app.serving import build_server, serve_until
+from service.app.version import version_of_service
 from service.core.authentication import KeyBook
 from service.core.readiness import Check
 from service.redis_log.access_keys import RedisKeyStore

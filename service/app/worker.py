@@ -19,6 +19,7 @@ from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.alerts.policy import DeliveryPolicy
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
+from service.app.version import version_of_service
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
 from service.core.feedback import is_control
@@ -27,6 +28,7 @@ from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
 from service.core.shadowing import ShadowMemory
 from service.errors import TransientError
+from service.otlp.exporting import EvaluationExporter, ExportMetrics
 from service.ports import LiveMonitor, PartitionLog, StepArchive
 from service.records import RunProgress
 from service.redis_log.connection import RedisClient, build_client
@@ -101,6 +103,7 @@ async def _work(
     leases = LeaseKeeper(partition_log, owner, partitions, settings.lease_ms, lambda: (shelf.ids, shelf.device))
     archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
     endings = EndingArchiver(RedisEndingLog(client, KeySpace(partitions)), archive, leases.held.keys, metrics)
+    exporter = build_exporter(settings, registry)
     scoring = ScoringLoop(
         partition_log,
         leases,
@@ -111,6 +114,7 @@ async def _work(
         Alerting(settings.severity_warning, settings.severity_critical, settings.public_url),
         lambda ref: is_control(ref, book.settings(ref.project).feedback.control_ratio),
         rules.keeps_content,
+        exporter,
     )
     delivery = DeliveryLoop(
         client,
@@ -134,6 +138,8 @@ async def _work(
         ]
         if archiver is not None:
             others.append(group.create_task(archiver.run(scored), name="archive"))
+        if exporter is not None:
+            others.append(group.create_task(exporter.run(scored), name="evaluations"))
         if shelf.active_id:
             await scoring.run(stop)
         else:
@@ -148,6 +154,16 @@ async def _work(
     if archive is not None:
         archive.close()
     log.info("drained: every scored step is committed, every lease released")
+
+
+def build_exporter(settings: Settings, registry: CollectorRegistry) -> EvaluationExporter | None:
+    """What sends scores to the OTLP receiver; None where there is none."""
+    if not settings.otlp_endpoint:
+        return None
+    metrics = ExportMetrics(registry)
+    return EvaluationExporter(
+        settings.otlp_endpoint, settings.otlp_header_values, settings.otlp_every, version_of_service(), metrics
+    )
 
 
 async def _tidy(partition_log: PartitionLog, leases: LeaseKeeper, settings: Settings, stop: asyncio.Event) -> None:

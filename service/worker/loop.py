@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from service.core.alerting import Alerting
+from service.core.evaluations import EvaluationSink
 from service.core.privacy import keeps_all, without_content
 from service.core.scoring import IsControl, RunMemory, ScoredBatch, ScoredRun, no_control, park, score_batch
 from service.core.shadowing import add_counts, count_changes
@@ -24,6 +25,7 @@ from service.errors import TransientError
 from service.ports import PartitionLog
 from service.records import Entry, ParkedEntry, PartitionCommit, RunCommit, RunProgress, RunRef
 from service.telemetry import WorkerMetrics
+from service.worker.evaluating import to_evaluations
 from service.worker.holding import Holding
 from service.worker.leases import LeaseKeeper
 from service.worker.noting import AlertNoter, Notes
@@ -64,6 +66,7 @@ class ScoringLoop:
         alerting: Alerting | None = None,
         is_control: IsControl = no_control,
         keeps_content: Callable[[str], bool] = keeps_all,
+        evaluations: EvaluationSink | None = None,
     ) -> None:
         self._log = log_
         self._leases = leases
@@ -73,6 +76,7 @@ class ScoringLoop:
         self._archive = archive
         self._is_control = is_control
         self._keeps_content = keeps_content
+        self._evaluations = evaluations
         self._noter = AlertNoter(log_, shelf, alerting or Alerting(), keeps_content)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
@@ -200,6 +204,8 @@ class ScoringLoop:
                 if self._archive is not None:
                     self._archive(holding, [one for one in entries if self._keeps_content(one.ref.project)])
                     holding.unarchived.reach(entries[-1].entry_id)
+                if self._evaluations is not None:
+                    self._evaluations.offer(to_evaluations(entries, ready.batch, notes))
             else:
                 log.warning("partition %d belongs to another worker now: nothing was written", holding.lease.partition)
                 self._lose(holding)

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.app.worker import to_memory
+from service.core.evaluations import EvaluationSink
 from service.core.privacy import keeps_all
 from service.core.scoring import IsControl, no_control
 from service.ports import LiveMonitor, StepArchive
@@ -39,7 +40,15 @@ LEASE_MS = 800
 # One Redis on a port differs from the embedded one in its socket alone: these modules are enough to show that.
 ON_EVERY_KIND = ("test_step_log",)
 # Routes over parts that have tests of their own on a cluster: unless asked for, not worth 75 s of the suite.
-ON_THE_EMBEDDED_ONE = ("test_no_content", "test_api", "test_event_streams", "test_otlp", "test_scopes", "test_keys")
+ON_THE_EMBEDDED_ONE = (
+    "test_evaluations_out",
+    "test_no_content",
+    "test_api",
+    "test_event_streams",
+    "test_otlp",
+    "test_scopes",
+    "test_keys",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -132,6 +141,7 @@ class Core:
         archive: StepArchive | None = None,
         is_control: IsControl = no_control,
         keeps_content: Callable[[str], bool] = keeps_all,
+        evaluations: EvaluationSink | None = None,
     ) -> AsyncIterator[LeaseKeeper]:
         """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`.
         Steps stay in the log unless it archives, or `archived` says that another does."""
@@ -154,6 +164,7 @@ class Core:
             None if archiver is None else archiver.scored,
             is_control=is_control,
             keeps_content=keeps_content,
+            evaluations=evaluations,
         )
         stop, scored = asyncio.Event(), asyncio.Event()
         keeping, scoring = asyncio.create_task(leases.run(stop)), asyncio.create_task(loop.run(stop))

@@ -86,6 +86,8 @@ def test_a_child_process_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch
         redis_url="redis://x",
         webhook_allow="127.0.0.0/8",
         redact="secrets",
+        otlp_endpoint="https://otel.example:4318",
+        otlp_headers="authorization=Bearer x,x-scope=a",
     )
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
@@ -108,3 +110,16 @@ def test_a_public_address_that_is_none_is_refused(url: str) -> None:
 def test_severities_that_fall_are_refused() -> None:
     with pytest.raises(SettingsError, match="FOREWARN_SEVERITY_WARNING"):
         read_settings(severity_warning=0.9, severity_critical=0.8)
+
+
+def test_headers_for_the_otlp_receiver_are_read_and_never_shown() -> None:
+    settings = read_settings(otlp_headers="authorization=Bearer s3cret=, x-scope = a")
+    assert settings.otlp_header_values == {"authorization": "Bearer s3cret=", "x-scope": "a"}
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("raw", ["authorization", "a b=c", "x=a\r\nhost: y", "=x"])
+def test_headers_that_are_none_are_refused_without_being_shown(raw: str) -> None:
+    with pytest.raises(SettingsError, match="FOREWARN_OTLP_HEADERS") as refused:
+        read_settings(otlp_headers=raw)
+    assert raw not in str(refused.value).replace("FOREWARN_OTLP_HEADERS", "")
