@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from induction.adapters.cases import infer_cases
+from induction.adapters.definitions import without_definitions
 from induction.adapters.embedded import find_embedded_text
 from induction.adapters.fallback import read_by_names
 from induction.adapters.identity import (
@@ -124,6 +125,8 @@ def _propose_structured(documents: Sequence[Document], name: str, seed: int) -> 
         raise NoRunsError(f"{name}: no runs found: the lists at {', '.join(source.events)} are empty")
     fit, _ = deal_runs(runs, seed)
     sequences = [run.events for run in fit]
+    if source.container == "otlp":
+        sequences = [[without_definitions(span) for span in events] for events in sequences]
     reading = infer_cases(sequences)
     notes.extend(reading.notes)
     profiles = profile_events([(event, False) for run in sequences for event in run])
