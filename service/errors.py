@@ -9,6 +9,7 @@ ServiceError
 │   ├── RateLimited           the project has sent as many steps as it may for now
 │   ├── TooManyGuesses        an address has sent too many wrong keys
 │   ├── NoMonitor             no bundle is loaded yet
+│   ├── MonitorNotReady       not every live worker has loaded the monitor in time
 │   └── OwnershipLost         another worker owns the partition now: nothing was written
 ├── PoisonError               the caller's input is refused; sending it again changes nothing
 │   ├── RawStepRefused        a step that is no JSON, too deep, too big …; `pointer` says where
@@ -21,6 +22,9 @@ ServiceError
 │   ├── NotFound              no such run, monitor …
 │   ├── Conflict              what is asked does not go with what is there
 │   ├── BurstExceeded         a request with more steps than its project may ever send at once
+│   ├── BundleRefused         an upload or a folder that is no bundle to register
+│   ├── MonitorRefused        a monitor that a worker cannot load: it says why
+│   ├── MonitorInUse          a monitor that cannot be removed, or be what was asked, because of what rests on it
 │   ├── Unauthenticated       the API key is missing or wrong
 │   └── Forbidden             the API key is good, but not for this
 └── FatalError                the process cannot do its work; the message says what to do
@@ -89,6 +93,10 @@ class TooManyGuesses(TransientError):
 
 class NoMonitor(TransientError):
     """No bundle is loaded, so nobody could score what is sent."""
+
+
+class MonitorNotReady(TransientError):
+    """Nothing was changed: a worker has not loaded the monitor yet, or none is alive."""
 
 
 class OwnershipLost(TransientError):
@@ -191,6 +199,22 @@ class Forbidden(PoisonError):
     def __init__(self, scope: str, held: Collection[str]) -> None:
         super().__init__(f"this needs a key with the scope `{scope}`; this one has {', '.join(sorted(held)) or 'none'}")
         self.scope = scope
+
+
+class BundleRefused(PoisonError):
+    """What was to be registered is no bundle, or one that is damaged, too large, or too new."""
+
+
+class MonitorRefused(PoisonError):
+    """A worker cannot load the monitor; nothing was changed. `monitor_id` names it."""
+
+    def __init__(self, monitor_id: str, worker: str, reason: str) -> None:
+        super().__init__(f"worker {worker} refuses monitor {monitor_id}, and nothing was changed: {reason}")
+        self.monitor_id = monitor_id
+
+
+class MonitorInUse(PoisonError):
+    """What rests on a monitor, or the monitor's place, forbids what was asked; nothing was changed."""
 
 
 class FatalError(ServiceError):

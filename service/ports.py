@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from monitors.stepview import JsonValue
@@ -23,6 +24,7 @@ from service.records import (
     Lease,
     ParkedStep,
     PartitionCommit,
+    Registration,
     RunDescription,
     RunProgress,
     RunQuery,
@@ -200,6 +202,67 @@ class ProjectStore(Protocol):
 
     async def delete_project(self, project: str) -> bool:
         """Forget a project's settings; False if there were none."""
+        ...
+
+
+class MonitorRegister(Protocol):
+    """Which monitors are registered, and what rests on them."""
+
+    async def read_all(self) -> dict[str, Registration]:
+        """All registered monitors by id."""
+        ...
+
+    async def find(self, monitor_id: str) -> Registration | None:
+        """One of them, None if it is not registered."""
+        ...
+
+    async def put(self, registration: Registration) -> None:
+        """Register a monitor, or write its registration anew."""
+        ...
+
+    async def drop(self, monitor_id: str) -> None:
+        """Register a monitor no more."""
+        ...
+
+    async def want(self, monitor_id: str, until_ms: int) -> None:
+        """Ask every worker to have a monitor loaded until then. One that was refused is tried again."""
+        ...
+
+    async def wanted(self, now_ms: int) -> dict[str, int]:
+        """What is asked for still, each until when (ms)."""
+        ...
+
+    async def count_live(self, monitor_id: str) -> int:
+        """How many live runs it scores, or is the shadow of."""
+        ...
+
+    async def newest_steps(self) -> list[str]:
+        """The newest stored entry of each partition."""
+        ...
+
+    async def are_scored(self, newest: Sequence[str]) -> bool:
+        """Whether everything up to these entries is scored."""
+        ...
+
+    async def shadow_counts(self, project: str, monitor_id: str) -> dict[str, float]:
+        """What a shadow came to over a project's runs: `shadowing.COUNTS`, those that are not zero."""
+        ...
+
+
+class BundleStore(Protocol):
+    """Where this machine keeps registered bundles."""
+
+    @property
+    def root(self) -> Path:
+        """The folder of all of them."""
+        ...
+
+    def keep(self, bundle: Path) -> tuple[str, Path]:
+        """Copy a bundle in, verified; its monitor id, and where it is now. Blocks. Raises BundleError, OSError."""
+        ...
+
+    def remove(self, monitor_id: str) -> bool:
+        """Delete a bundle; False if it is not here. Blocks."""
         ...
 
 

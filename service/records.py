@@ -55,6 +55,29 @@ class RunMonitors(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """A monitor that workers may load: where its bundle is, and who may use it."""
+
+    monitor_id: str
+    folder: str
+    """On the machine that registered it; other machines look in their own folder of monitors first."""
+    project: str = ""
+    """The one project that sees it and may use it; "": every project."""
+    registered_ms: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The registration as stored, without its id."""
+        return orjson.dumps({"folder": self.folder, "project": self.project, "registered_ms": self.registered_ms})
+
+    @staticmethod
+    def from_bytes(monitor_id: str, raw_registration: bytes) -> Registration:
+        """The registration that `to_bytes` wrote, or an earlier forewarn, which wrote the folder alone."""
+        if not raw_registration.startswith(b"{"):
+            return Registration(monitor_id, raw_registration.decode())
+        return Registration(monitor_id, **orjson.loads(raw_registration))
+
+
+@dataclass(frozen=True, slots=True)
 class NewStep:
     """One raw step on its way in. `data` is its JSON; `client_id` is "" or what makes a repeat of it known as such;
     `seq` is the sender's own count, from 0 in each run, where it keeps one.
@@ -558,6 +581,8 @@ class WorkerReport:
     device: str
     refused: Mapping[str, str] = field(default_factory=dict)
     """Monitors that the worker cannot load, each with the reason."""
+    tried: Mapping[str, int] = field(default_factory=dict)
+    """Monitors that were asked for → the latest wish (until when, ms) that the worker has answered."""
 
     def to_json(self) -> bytes:
         """The report as stored."""

@@ -9,6 +9,9 @@
 | FOREWARN_REDIS_URL | none | a Redis, or any node of a Redis Cluster, to use; without it the service starts its own |
 | FOREWARN_WAIT_REPLICAS | 0 | replicas that must have a step before it is answered 2xx, so that a failover keeps it |
 | FOREWARN_DATA_DIR | the platform's data folder | where the embedded Redis keeps its files |
+| FOREWARN_MONITORS_DIR | `monitors` in the data folder | where registered bundles are kept |
+| FOREWARN_MAX_BUNDLE_BYTES | 128 MiB | of an uploaded bundle, packed and unpacked |
+| FOREWARN_MAX_MONITORS | 8 | monitors that a worker has loaded beside those that are active or shadows |
 | FOREWARN_PARTITIONS | 8 embedded, 64 otherwise | fixed at the first start |
 | FOREWARN_ROLE | all | all, api or worker |
 | FOREWARN_WORKERS | 1 | worker processes |
@@ -84,6 +87,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, min_length=8)
     redis_url: str | None = None
     data_dir: Path | None = None
+    monitors_dir: Path | None = None
+    max_bundle_bytes: int = Field(128 * 2**20, ge=2**20, le=2**30)
+    max_monitors: int = Field(8, ge=1, le=1000)
     partitions: int | None = Field(None, ge=1, le=1024)
     role: Literal["all", "api", "worker"] = "all"
     workers: int = Field(1, ge=1, le=64)
@@ -176,6 +182,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """Where the service keeps files."""
         return (self.data_dir or default_data_dir()).expanduser().absolute()
+
+    @property
+    def monitors_folder(self) -> Path:
+        """Where registered bundles are kept. Several machines share it, or each has the bundles in its own."""
+        return (self.monitors_dir or self.folder / "monitors").expanduser().absolute()
 
     @property
     def archive_folder(self) -> Path | None:

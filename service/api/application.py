@@ -22,6 +22,7 @@ from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.project_routes import build_project_router
 from service.api.read_routes import build_alert_router, build_run_router
 from service.api.step_route import StepEndpoint
+from service.api.switch_routes import build_switch_router
 from service.api.views import Problem
 from service.core.authentication import Authenticator
 
@@ -62,6 +63,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_privacy_router(deps),
         build_key_router(deps),
         build_project_router(deps),
+        build_switch_router(deps),
         build_audit_router(deps),
         build_otlp_router(deps),
         *deps.routers,

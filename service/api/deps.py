@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from fastapi import APIRouter, Request
 
@@ -21,8 +22,9 @@ from service.core.projects import ProjectBook
 from service.core.rate import RateLimiter
 from service.core.readiness import Check
 from service.core.redaction import Redactor
+from service.core.switching import MonitorSwitch
 from service.core.tenancy import ProjectRegistry
-from service.ports import Acknowledger, RunReader, ScoreBoard, StepLog
+from service.ports import Acknowledger, BundleStore, MonitorRegister, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
 
@@ -44,6 +46,12 @@ class ApiDeps:
     live: LiveFeed
     gate: StreamGate
     book: ProjectBook
+    register: MonitorRegister
+    switch: MonitorSwitch
+    bundles: BundleStore
+    unpack: Callable[[bytes, Path, int], None]
+    """Writes a packed bundle's files into an empty folder, at most so many bytes. Raises BundleError."""
+    max_bundle_bytes: int
     audit: AuditLog
     redactor: Redactor
     privacy: PrivacyRules

@@ -37,9 +37,8 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         monitors = deps.catalogue.choose(project)
         if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
-        description = to_description(deps, project, run_id, start)
-        monitor_id = monitors.of_agent(description.agent or "")
-        fresh = await deps.log.describe(RunRef(project, run_id), description, monitor_id)
+        said = to_description(deps, project, run_id, start)
+        fresh = await deps.log.describe(RunRef(project, run_id), said, monitors.of_agent(said.agent or ""))
         return to_answer({"run_id": run_id, "created": fresh}, 201 if fresh else 200)
 
     async def end_run(run_id: RunId, request: Request) -> Response:

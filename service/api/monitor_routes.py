@@ -1,9 +1,9 @@
-"""Routes about monitors: what they are, and how they read a raw step."""
+"""Routes about monitors: what they are, where they are used, and how they read a raw step."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -17,7 +17,9 @@ from service.api.step_route import to_answer
 from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorView, PreviewView
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
-from service.errors import RawStepRefused
+from service.core.switching import standing_of
+from service.errors import RawStepRefused, TransientError
+from service.records import Registration, WorkerReport
 
 # A client that always sends arrays may send one of one step here too.
 _ONE_STEP = {
@@ -30,21 +32,29 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
     """The routes about monitors. `{monitor_id}` may be `active`."""
     router = APIRouter(prefix="/v1/monitors", tags=["monitors"])
 
-    async def list_monitors() -> Response:
-        """The monitors that this service knows, the active one first."""
-        return to_answer({"monitors": [_monitor(deps, entry) for entry in deps.catalogue.list()]})
+    async def list_monitors(request: Request) -> Response:
+        """The monitors that the project may use, the active one first, and how far workers are with each."""
+        project = project_of(request)
+        registered, alive = await _look(deps)
+        shown = [to_monitor_view(deps, entry, project, registered, alive) for entry in deps.catalogue.list(project)]
+        return to_answer({"monitors": shown})
 
-    async def get_monitor(monitor_id: str) -> Response:
-        """What a monitor is, what it promises, and three raw steps as it reads them."""
-        entry = deps.catalogue.get(monitor_id)
+    async def get_monitor(monitor_id: str, request: Request) -> Response:
+        """What a monitor is, what it promises, three raw steps as it reads them, and what it came to as a shadow over
+        the project's runs."""
+        project = project_of(request)
+        entry = await deps.catalogue.get(monitor_id, project)
+        registered, alive = await _look(deps)
         unit = entry.adapter.spec.event.unit
         adapter = orjson.loads(entry.adapter.spec.to_json())
         shown = {"event_unit": unit, "adapter": adapter, "examples": list(entry.examples)}
-        return to_answer({**_monitor(deps, entry), **shown})
+        counts = await _shadow_counts(deps, project, entry.monitor_id)
+        view = to_monitor_view(deps, entry, project, registered, alive)
+        return to_answer({**view, **shown, "as_shadow": counts})
 
     async def preview(monitor_id: str, request: Request) -> Response:
         """How the monitor's adapter reads one raw step, once masked like those to score. Stores and scores nothing."""
-        entry = deps.catalogue.get(monitor_id)
+        entry = await deps.catalogue.get(monitor_id, project_of(request))
         headers = dict(request.scope["headers"])
         unsupported = check_media(headers, JSON_TYPES)
         if unsupported is not None:
@@ -72,9 +82,65 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
     return router
 
 
-def _monitor(deps: ApiDeps, entry: MonitorEntry) -> dict[str, Any]:
+def to_monitor_view(
+    deps: ApiDeps,
+    entry: MonitorEntry,
+    project: str,
+    registered: Mapping[str, Registration] | None,
+    alive: Sequence[WorkerReport],
+) -> dict[str, Any]:
+    """A monitor as `MonitorView`. `registered` is None where Redis does not answer."""
+    name = entry.monitor_id
+    monitors = deps.catalogue.choose(project)
+    registration = (registered or {}).get(name)
+    state, reason = standing_of(name, alive) if registered is not None else ("unknown", "")
     return {
-        "monitor_id": entry.monitor_id,
-        "active": entry.monitor_id == deps.catalogue.active_id,
+        "monitor_id": name,
+        "active": name == monitors.monitor_id,
+        "agents": sorted(agent for agent, chosen in monitors.by_agent.items() if chosen == name),
+        "shadow": name == monitors.shadow_id,
+        "is_default": name == deps.catalogue.active_id,
+        "state": state,
+        "reason": reason or None,
+        "registered_ms": registration.registered_ms if registration else None,
         "manifest": entry.manifest.summary(),
     }
+
+
+async def _look(deps: ApiDeps) -> tuple[Mapping[str, Registration] | None, Sequence[WorkerReport]]:
+    """What is registered, and the live workers; None and nobody where Redis does not answer: what is known is shown."""
+    try:
+        return await deps.catalogue.refresh(), await deps.switch.alive()
+    except TransientError:
+        return None, ()
+
+
+async def _shadow_counts(deps: ApiDeps, project: str, monitor_id: str) -> dict[str, Any] | None:
+    try:
+        counts = await deps.register.shadow_counts(project, monitor_id)
+    except TransientError:
+        return None
+    if not counts:
+        return None
+    compared = counts.pop("compared", 0)
+    difference, absolute = counts.pop("difference", 0.0), counts.pop("absolute_difference", 0.0)
+    whole = {name: round(counts.get(name, 0)) for name in WHOLE_COUNTS}
+    return {
+        **whole,
+        "mean_difference": difference / compared if compared else None,
+        "mean_absolute_difference": absolute / compared if compared else None,
+    }
+
+
+WHOLE_COUNTS = (
+    "runs",
+    "dropped",
+    "steps",
+    "alerts",
+    "own_alerts",
+    "only_shadow_warned",
+    "only_own_warned",
+    "only_shadow_alerted",
+    "only_own_alerted",
+    "both_alerted",
+)

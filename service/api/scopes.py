@@ -46,6 +46,13 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/v1/monitors", "read"),
     ("GET", "/v1/monitors/{monitor_id}", "read"),
     ("POST", "/v1/monitors/{monitor_id}/preview", "read"),
+    ("POST", "/v1/monitors/{monitor_id}/activate", "admin"),
+    ("POST", "/v1/monitors/{monitor_id}/shadow", "admin"),
+    ("DELETE", "/v1/monitors/{monitor_id}/shadow", "admin"),
+    ("POST", "/v1/monitors/rollback", "admin"),
+    # What is registered is loaded by workers that all projects share.
+    ("POST", "/v1/monitors", "operate"),
+    ("DELETE", "/v1/monitors/{monitor_id}", "operate"),
     # what is kept
     ("GET", "/v1/privacy", "read"),
     # webhooks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -44,8 +44,9 @@ from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook, RateLimits
 from service.core.rate import RateLimiter
 from service.core.raw_steps import StepLimits
-from service.core.readiness import Check, check_backlog, check_monitor, check_own_workers, check_workers
+from service.core.readiness import Check, check_backlog, check_chosen, check_monitor, check_own_workers, check_workers
 from service.core.redaction import ProjectRedactor
+from service.core.switching import MonitorSwitch
 from service.core.tenancy import ProjectRegistry
 from service.errors import RedisUnfit, TransientError
 from service.otlp.metrics import OtlpMetrics
@@ -60,12 +61,15 @@ from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.feed import RedisUpdateFeed
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.monitors import RedisMonitorRegister
 from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
 from service.redis_log.tokens import RedisTokenStore
 from service.redis_log.traces import RedisTraceRuns
+from service.registry.folders import BundleFolders
+from service.registry.unpacking import unpack_bundle
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
 
@@ -139,7 +143,8 @@ def build_deps(
     step_log = RedisStepLog(client, keys, limits_of_log, pressure)
     project_store = RedisProjectStore(client)
     book = ProjectBook(project_store)
-    catalogue = MonitorCatalogue(book)
+    register, bundles = RedisMonitorRegister(client, keys), BundleFolders(settings.monitors_folder)
+    catalogue = MonitorCatalogue(book, register, bundles.find)
     if settings.bundle is not None:
         catalogue.put(read_entry(settings.bundle), active=True)
     if access is None:
@@ -181,7 +186,8 @@ def build_deps(
         return render_metrics(registry, await read_gauges(reader, parking))
 
     async def checks() -> Sequence[Check]:
-        known = await check_all(settings, client, reader, partitions, lambda: catalogue.active_id)
+        active, chosen = catalogue.active_id, catalogue.chosen_ids()
+        known = await check_all(settings, client, reader, partitions, lambda: active, chosen=chosen)
         return [*known, check_access(binding, settings, key_needed=authenticator.required)]
 
     key_registry = KeyRegistry(RedisKeyStore(client))
@@ -206,6 +212,11 @@ def build_deps(
         live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
         gate=StreamGate(settings.max_streams),
         book=book,
+        register=register,
+        switch=MonitorSwitch(register, book, catalogue, reader.worker_reports, 2 * settings.lease_ms),
+        bundles=bundles,
+        unpack=unpack_bundle,
+        max_bundle_bytes=settings.max_bundle_bytes,
         audit=audit,
         redactor=redactor,
         privacy=rules,
@@ -234,6 +245,7 @@ async def check_all(
     partitions: int,
     active_id: Callable[[], str],
     own: Sequence[str] = (),
+    chosen: Collection[str] = (),
 ) -> list[Check]:
     """Every check of readiness, Redis first: nothing else can be known without it. `own`: the names of the workers to
     ask about, where not the whole service's."""
@@ -242,7 +254,7 @@ async def check_all(
         reports = await reader.worker_reports()
         backlog = await reader.backlog()
     except (TransientError, RedisUnfit) as error:
-        return [Check("redis", False, str(error)), check_monitor(active_id())]
+        return [Check("redis", False, str(error)), check_monitor(active_id(), chosen)]
     now_ms, gone_ms = time.time_ns() // 1_000_000, 2 * settings.lease_ms
     durable = fitness.persistence == "appendfsync always"
     masters = f" on {fitness.masters} masters" if fitness.masters > 1 else ""
@@ -251,9 +263,10 @@ async def check_all(
         Check("redis", True, f"version {fitness.version}{masters}, {memory}"),
         Check("persistence", durable, fitness.persistence, warning=not durable),
         Check("eviction", fitness.eviction == "noeviction", f"maxmemory-policy {fitness.eviction}", warning=True),
-        check_monitor(active_id()),
+        check_monitor(active_id(), chosen),
         check_own_workers(reports, own, active_id(), now_ms, gone_ms)
         if own
         else check_workers(reports, partitions, active_id(), now_ms, gone_ms),
+        *([check_chosen(reports, chosen, now_ms, gone_ms)] if chosen else []),
         check_backlog(backlog, settings.max_backlog),
     ]

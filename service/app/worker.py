@@ -18,6 +18,7 @@ from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.alerts.policy import DeliveryPolicy
+from service.app.shelving import folder_finder, shelve_bundle
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.app.version import version_of_service
 from service.archive.files import FileArchive
@@ -29,14 +30,15 @@ from service.core.scoring import RunMemory
 from service.core.shadowing import ShadowMemory
 from service.errors import TransientError
 from service.otlp.exporting import EvaluationExporter, ExportMetrics
-from service.ports import LiveMonitor, PartitionLog, StepArchive
+from service.ports import LiveMonitor, MonitorRegister, PartitionLog, StepArchive
 from service.records import RunProgress
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.endings import RedisEndingLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.monitors import RedisMonitorRegister
 from service.redis_log.partitions import RedisPartitionLog
 from service.redis_log.projects import RedisProjectStore
-from service.redis_log.schema import find_monitor, register_monitor
+from service.registry.folders import BundleFolders
 from service.settings import Settings
 from service.telemetry import WorkerMetrics
 from service.worker.archiving import Archiver
@@ -44,6 +46,7 @@ from service.worker.ending import EndingArchiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors, ReadMonitor
+from service.worker.stocking import Stocking
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +74,16 @@ async def run_worker(settings: Settings, redis_url: str, read: ReadMonitor, stop
         partitions = await settle_when_up(client, settings, stop)
         if partitions is None:
             return
-        shelf = LoadedMonitors(read, lambda monitor_id: find_monitor(client, monitor_id))
+        register, folders = RedisMonitorRegister(client, KeySpace(partitions)), BundleFolders(settings.monitors_folder)
+        shelf = LoadedMonitors(read, folder_finder(folders, register), settings.max_monitors)
         if settings.bundle is not None:
-            monitor = await asyncio.to_thread(read, settings.bundle)
-            shelf.put(monitor, active=True)
-            await register_monitor(client, monitor.monitor_id, str(settings.bundle.absolute()))
-            log.info("monitor %s from %s on %s", monitor.monitor_id, settings.bundle, monitor.device)
-        keep_what_is_loaded()
+            await shelve_bundle(settings.bundle, read, shelf, folders, register)
         book = ProjectBook(RedisProjectStore(client))
         await book.refresh()
-        await _work(settings, client, partitions, shelf, book, stop)
+        # Before it takes any partition: steps need not wait for what is chosen to be loaded.
+        await Stocking(shelf, register, book, lambda: None).look()
+        keep_what_is_loaded()
+        await _work(settings, client, partitions, shelf, register, book, stop)
     finally:
         await client.aclose()
 
@@ -90,6 +93,7 @@ async def _work(
     client: RedisClient,
     partitions: int,
     shelf: LoadedMonitors,
+    register: MonitorRegister,
     book: ProjectBook,
     stop: asyncio.Event,
 ) -> None:
@@ -100,7 +104,19 @@ async def _work(
     archive = None if folder is None else FileArchive(folder, owner)
     log.info("scored steps are %s", "not archived" if folder is None else f"archived in {folder}")
     partition_log = RedisPartitionLog(client, KeySpace(partitions), settings.lease_ms, archived=archive is not None)
-    leases = LeaseKeeper(partition_log, owner, partitions, settings.lease_ms, lambda: (shelf.ids, shelf.device))
+
+    def report_soon() -> None:
+        leases.nudge()
+
+    stocking = Stocking(shelf, register, book, report_soon)
+    leases = LeaseKeeper(
+        partition_log,
+        owner,
+        partitions,
+        settings.lease_ms,
+        lambda: (shelf.ids, shelf.device),
+        lambda: (shelf.refused, stocking.tried),
+    )
     archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
     endings = EndingArchiver(RedisEndingLog(client, KeySpace(partitions)), archive, leases.held.keys, metrics)
     exporter = build_exporter(settings, registry)
@@ -133,6 +149,7 @@ async def _work(
             group.create_task(delivery.run(stop), name="delivery"),
             group.create_task(book.run(stop), name="projects"),
             group.create_task(endings.run(stop), name="endings"),
+            group.create_task(stocking.run(stop), name="stocking"),
             group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
             group.create_task(_sweep(partition_log, leases, archive, rules, stop), name="sweep"),
         ]
@@ -140,10 +157,7 @@ async def _work(
             others.append(group.create_task(archiver.run(scored), name="archive"))
         if exporter is not None:
             others.append(group.create_task(exporter.run(scored), name="evaluations"))
-        if shelf.active_id:
-            await scoring.run(stop)
-        else:
-            await stop.wait()
+        await scoring.run(stop)
         scored.set()
         await asyncio.gather(*others)
         drained.set()

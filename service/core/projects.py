@@ -83,6 +83,10 @@ class MonitorChoice(_Section):
     history: tuple[str, ...] = Field((), max_length=20)
     """What was active before, the latest first: where a roll-back goes."""
 
+    def ids(self) -> set[str]:
+        """All monitors that are chosen for something; "" is none."""
+        return {self.active, self.shadow, *self.agents.values()} - {""}
+
 
 class Feedback(_Section):
     """How outcomes are used."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from service.records import WorkerReport
@@ -18,11 +18,30 @@ class Check:
     warning: bool = False
 
 
-def check_monitor(active_id: str) -> Check:
-    """Is there a monitor for new runs?"""
+def check_monitor(active_id: str, chosen: Collection[str] = ()) -> Check:
+    """Is there a monitor for new runs: the one that the service was started with, or one that a project has chosen?"""
+    others = len(set(chosen) - {active_id})
+    told = f"{others} more in projects of their own choice"
     if active_id:
-        return Check("monitor", True, f"{active_id} is active")
+        return Check("monitor", True, f"{active_id} is active" + (f", {told}" if others else ""))
+    if others:
+        return Check("monitor", True, f"none is active by default, {told}")
     return Check("monitor", False, "no bundle: start with forewarn serve --bundle BUNDLE, or set FOREWARN_BUNDLE")
+
+
+def check_chosen(reports: Sequence[WorkerReport], chosen: Collection[str], now_ms: int, gone_ms: int) -> Check:
+    """Has every live worker loaded what projects have chosen? Only those projects' runs wait for what is missing."""
+    alive = [report for report in reports if report.seen_ms >= now_ms - gone_ms]
+    missing = sorted(name for name in chosen if any(name not in report.monitors for report in alive))
+    if not missing:
+        return Check("chosen monitors", True, f"{len(chosen)} loaded by every worker", warning=True)
+    whys = [report.refused[missing[0]] for report in alive if missing[0] in report.refused]
+    return Check(
+        "chosen monitors",
+        False,
+        f"not loaded by every worker: {', '.join(missing[:5])}" + (f"; {whys[0]}" if whys else ""),
+        warning=True,
+    )
 
 
 def check_workers(reports: Sequence[WorkerReport], partitions: int, active_id: str, now_ms: int, gone_ms: int) -> Check:

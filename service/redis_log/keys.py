@@ -35,7 +35,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:trace:<project>:<trace id>` | string | the run that the trace belongs to, as its spans named it |
 | `forewarn:schema` | hash | version of this key schema, partitions |
 | `forewarn:workers` | hash | worker → its last report |
-| `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
+| `forewarn:monitors` | hash | monitor id → where its bundle is, and which project it is for: `records.Registration` |
+| `forewarn:wanted` | zset | monitors that workers should load, until when (ms) |
 | `forewarn:projects` | hash | project → its settings as JSON |
 | `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
 | `forewarn:keys:used` | hash | key id → when it was last used (ms), to some minutes |
@@ -58,6 +59,7 @@ SCHEMA_VERSION = 2
 SCHEMA = "forewarn:schema"
 WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
+WANTED = "forewarn:wanted"
 PROJECTS = "forewarn:projects"
 AUDIT = "forewarn:audit:"
 TOKENS = "forewarn:tokens:"

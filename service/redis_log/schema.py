@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from service.errors import SchemaMismatch
 from service.redis_log.connection import RedisClient, redis_errors
-from service.redis_log.keys import MONITORS, SCHEMA, SCHEMA_VERSION
+from service.redis_log.keys import SCHEMA, SCHEMA_VERSION
 
 
 async def settle_schema(client: RedisClient, partitions: int, *, insist: bool) -> int:
@@ -34,19 +34,6 @@ async def settle_schema(client: RedisClient, partitions: int, *, insist: bool) -
             f"Set FOREWARN_PARTITIONS={held} or leave it out, or use another Redis (or data folder)"
         )
     return held
-
-
-async def register_monitor(client: RedisClient, monitor_id: str, folder: str) -> None:
-    """Note where a monitor's bundle is, for runs that began with it and outlive its time as the active one."""
-    with redis_errors():
-        await cast(Any, client.hset(MONITORS, monitor_id, folder))
-
-
-async def find_monitor(client: RedisClient, monitor_id: str) -> str | None:
-    """The folder where a monitor's bundle was last seen."""
-    with redis_errors():
-        folder = await cast(Any, client.hget(MONITORS, monitor_id))
-    return None if folder is None else cast(bytes, folder).decode()
 
 
 async def read_partitions(client: RedisClient) -> int:

@@ -9,7 +9,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.errors import TransientError
 from service.ports import PartitionLog
@@ -25,7 +25,8 @@ GONE_AFTER_LEASES = 1.5
 
 class LeaseKeeper:
     """Holds this worker's partitions. `held` is what may be read; a partition leaves it before its lease is
-    released."""
+    released. `describe` gives the loaded monitors and the device, `stock` what is refused and which wishes were
+    answered, for the worker's report."""
 
     def __init__(
         self,
@@ -34,12 +35,14 @@ class LeaseKeeper:
         partitions: int,
         lease_ms: int,
         describe: Callable[[], tuple[tuple[str, ...], str]],
+        stock: Callable[[], tuple[Mapping[str, str], Mapping[str, int]]] = lambda: ({}, {}),
     ) -> None:
         self._log = log_
         self.owner = owner
         self._partitions = partitions
         self._lease_s = lease_ms / 1000
         self._describe = describe
+        self._stock = stock
         self._leaving: list[Holding] = []
         self._nudged = asyncio.Event()
         self.held: dict[int, Holding] = {}
@@ -109,7 +112,10 @@ class LeaseKeeper:
     async def _share(self) -> int:
         monitors, device = self._describe()
         now_ms = time.time_ns() // 1_000_000
-        report = WorkerReport(self.owner, now_ms, os.getpid(), tuple(sorted(self.held)), monitors, device)
+        refused, tried = self._stock()
+        report = WorkerReport(
+            self.owner, now_ms, os.getpid(), tuple(sorted(self.held)), monitors, device, dict(refused), dict(tried)
+        )
         since_ms = now_ms - self._lease_s * 1000 * GONE_AFTER_LEASES
         alive = sum(1 for known in await self._log.report(report) if known.seen_ms >= since_ms)
         return math.ceil(self._partitions / max(1, alive))

@@ -16,20 +16,23 @@ from prometheus_client import CollectorRegistry
 from service.app.worker import to_memory
 from service.core.evaluations import EvaluationSink
 from service.core.privacy import keeps_all
+from service.core.projects import ProjectBook
 from service.core.scoring import IsControl, no_control
 from service.ports import LiveMonitor, StepArchive
-from service.records import Appended, NewStep, RunRef, StepGroup
+from service.records import Appended, NewStep, Registration, RunRef, StepGroup
 from service.redis_log.connection import RedisClient, build_client, find_cluster
 from service.redis_log.ingest import RedisStepLog
 from service.redis_log.keys import KeySpace
+from service.redis_log.monitors import RedisMonitorRegister
 from service.redis_log.partitions import RedisPartitionLog
+from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
-from service.redis_log.schema import find_monitor
 from service.telemetry import WorkerMetrics
 from service.worker.archiving import Archiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
 from service.worker.shelf import LoadedMonitors
+from service.worker.stocking import Stocking
 from tests.service.fakes import FakeMonitor
 from tests.service.servers import KINDS, running
 
@@ -45,6 +48,7 @@ ON_THE_EMBEDDED_ONE = (
     "test_no_content",
     "test_api",
     "test_event_streams",
+    "test_monitor_routes",
     "test_otlp",
     "test_scopes",
     "test_keys",
@@ -142,17 +146,33 @@ class Core:
         is_control: IsControl = no_control,
         keeps_content: Callable[[str], bool] = keeps_all,
         evaluations: EvaluationSink | None = None,
+        book: ProjectBook | None = None,
     ) -> AsyncIterator[LeaseKeeper]:
         """A worker; it drains when the block ends, or just vanishes with its leases unreleased if it is to `crash`.
-        Steps stay in the log unless it archives, or `archived` says that another does."""
+        Steps stay in the log unless it archives, or `archived` says that another does. With a `book` it loads what is
+        chosen there or asked for."""
         partition_log = log(RedisPartitionLog(self.client, self.keys, lease_ms, archived=self.archived))
 
         async def folder(monitor_id: str) -> str | None:
-            return await find_monitor(self.client, monitor_id)
+            found = await RedisMonitorRegister(self.client, self.keys).find(monitor_id)
+            return found and found.folder
 
         shelf = LoadedMonitors(lambda folder: self.read(folder.name), folder)
         shelf.put(monitor or FakeMonitor(), active=True)
-        leases = LeaseKeeper(partition_log, owner, self.keys.count, lease_ms, lambda: (shelf.ids, "cpu"))
+
+        def report_soon() -> None:
+            leases.nudge()
+
+        register = RedisMonitorRegister(self.client, self.keys)
+        stocking = Stocking(shelf, register, book or ProjectBook(RedisProjectStore(self.client)), report_soon)
+        leases = LeaseKeeper(
+            partition_log,
+            owner,
+            self.keys.count,
+            lease_ms,
+            lambda: (shelf.ids, "cpu"),
+            lambda: (shelf.refused, stocking.tried),
+        )
         metrics = WorkerMetrics(CollectorRegistry())
         archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
         loop = ScoringLoop(
@@ -169,11 +189,12 @@ class Core:
         stop, scored = asyncio.Event(), asyncio.Event()
         keeping, scoring = asyncio.create_task(leases.run(stop)), asyncio.create_task(loop.run(stop))
         archiving = asyncio.create_task(archiver.run(scored)) if archiver else None
+        looking = asyncio.create_task(stocking.run(stop)) if book else None
         try:
             yield leases
         finally:
             if crash:
-                pending = {keeping, scoring} | ({archiving} if archiving else set())
+                pending = {keeping, scoring, *(task for task in (archiving, looking) if task)}
                 while pending:
                     # Again and again: Python 3.11 may lose a cancellation that meets the end of a write
                     # (asyncio.wait_for).
@@ -185,9 +206,14 @@ class Core:
                 leases.nudge()
                 await scoring
                 scored.set()
-                await asyncio.gather(keeping, *([archiving] if archiving else []))
+                await asyncio.gather(keeping, *(task for task in (archiving, looking) if task))
                 with contextlib.suppress(Exception):
                     await leases.release_all()
+
+    async def register(self, monitor_id: str) -> None:
+        """Register a monitor that workers find by its id."""
+        register = RedisMonitorRegister(self.client, self.keys)
+        await register.put(Registration(monitor_id, f"/somewhere/{monitor_id}"))
 
 
 Working = Callable[..., AbstractAsyncContextManager[LeaseKeeper]]

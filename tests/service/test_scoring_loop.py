@@ -262,9 +262,7 @@ async def test_a_partition_whose_owners_died_goes_on_entry_by_entry(core: Core) 
 
 
 async def test_a_run_stays_with_the_monitor_it_began_with(core: Core) -> None:
-    from service.redis_log.schema import register_monitor
-
-    await register_monitor(core.client, "m-old", "/somewhere/m-old")
+    await core.register("m-old")
     from service.records import NewStep
 
     await core.append("a", [NewStep(one) for one in data(raw(0, bad=3))], "m-old")

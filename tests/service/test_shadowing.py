@@ -15,7 +15,6 @@ from service.core.shadowing import COUNTS, count_changes
 from service.errors import LogUnavailable
 from service.records import NewStep, PartitionCommit, RunRecord, ShadowSummary
 from service.redis_log.partitions import RedisPartitionLog
-from service.redis_log.schema import register_monitor
 from tests.service.conftest import Core
 from tests.service.fakes import FakeMonitor, offline_scores
 from tests.service.test_scoring_loop import Proxy
@@ -41,7 +40,7 @@ def monitors(core: Core) -> Core:
 
 
 async def begin(core: Core, run_id: str, steps: Sequence[dict[str, Any]], shadow_id: str = "m-eager") -> None:
-    await register_monitor(core.client, "m-eager", "/somewhere/m-eager")
+    await core.register("m-eager")
     await core.append(run_id, [NewStep(orjson.dumps(step)) for step in steps], "m-fake", shadow_id)
 
 
