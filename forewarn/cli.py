@@ -44,6 +44,9 @@ VERBS = {
     "adapter": Verb("forewarn.commands.adapter:adapter", "Apply, check, show and compare adapters."),
     "train": Verb("forewarn.commands.train:train", "Learn a monitor from finished runs, and write the bundle."),
     "evaluate": Verb("forewarn.commands.evaluate:evaluate", "Measure a bundle on runs that it has not seen."),
+    "compare": Verb(
+        "forewarn.commands.compare:compare", "Say whether a bundle is better than another on held-out runs."
+    ),
     "benchmark": Verb(
         "forewarn.commands.benchmark:benchmark", "Compare presets on corpora: five folds, several seeds."
     ),
