@@ -16,6 +16,7 @@ from monitors.adapter import Adapter, Reading, compile_adapter, read_spec
 from monitors.automaton_record import Automaton, read_automaton
 from monitors.bundle.folder import ADAPTER, EXAMPLES, GRAPH, VOCABULARY, read_manifest, read_monitor_id, verify_files
 from monitors.bundle.manifest import Manifest
+from monitors.bundle.reference import tools_of
 from monitors.contract import check_contract
 from monitors.decision import Alert, Standing
 from monitors.errors import BundleError
@@ -82,6 +83,8 @@ class Monitor:
         self.automaton: Automaton | None = None
         self.groups = build_rules(manifest)
         self.rule = self.groups.rules[NO_NAME]
+        reference = manifest.reference
+        self._tools = None if reference is None or reference.tools is None else frozenset(reference.tools)
 
     @classmethod
     def read(cls, path: Path | str, *, device: str = "auto", verify: bool = True) -> Monitor:
@@ -179,10 +182,16 @@ class Monitor:
                 reading.known,
                 reading.case,
                 reading.truncated,
+                self._is_new(reading.view.tool),
             )
             state = RunState(memory, next_states[index], standing, states[index].group)
             results.append((state, verdict))
         return results
+
+    def _is_new(self, joined: str) -> bool:
+        if not joined or self._tools is None or joined in self._tools:
+            return False
+        return any(tool not in self._tools for tool in tools_of(joined))
 
     def explain(
         self,

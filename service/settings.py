@@ -47,6 +47,7 @@
 | FOREWARN_RUN_IDLE_HOURS | 24 | a run without a step for so long counts as over (`expired`) until another comes |
 | FOREWARN_ARCHIVE_DIR | `archive` in the data folder | where steps go once scored, or `none`; see `archive_folder` |
 | FOREWARN_MAX_STREAMS | 256 | event streams that one API process has open |
+| FOREWARN_DRIFT_LEVEL | 0.01 | probability that one of the tests of live quality ever flags a monitor wrongly |
 | FOREWARN_LEASE_MS | 4000 | how long a silent worker keeps its partitions |
 """
 
@@ -126,6 +127,7 @@ class Settings(BaseSettings):
     archive_dir: str | None = None
     wait_replicas: int = Field(0, ge=0, le=16)
     max_streams: int = Field(256, ge=0, le=100_000)
+    drift_level: float = Field(0.01, gt=0, lt=1)
     lease_ms: int = Field(4000, ge=500, le=60_000)
     owner: str | None = None
 

@@ -26,6 +26,7 @@ from induction.learning.offsets import learn_offsets
 from induction.learning.presets.default import DefaultRecipe
 from induction.learning.progress import Progress
 from induction.learning.recipe import Learned, Recipe
+from induction.learning.referencing import NotingMonitor
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
@@ -91,10 +92,15 @@ def build_bundle(
     monitor = _to_blank_monitor(corpus, learned.featuriser, graph, settings)
     offsets = _find_offsets(monitor, corpus, split) if settings.threshold == "by-turn" else []
     samples = _Samples()
-    scored = list(score_runs(monitor, samples.take(corpus.runs(split.calibrates))))
+    noting = NotingMonitor(monitor)
+    scored = list(score_runs(noting, samples.take(corpus.runs(split.calibrates))))
     calibration = calibrate(scored, settings.training.horizon, offsets)
     manifest = _describe(corpus, settings, learned, scored, calibration).model_copy(
-        update={"offsets": offsets, "groups": _find_groups(scored, corpus.group_by, settings, offsets)}
+        update={
+            "offsets": offsets,
+            "groups": _find_groups(scored, corpus.group_by, settings, offsets),
+            "reference": noting.to_reference(learned.network.n_symbols),
+        }
     )
     progress.stage("Checking contracts and measuring what a step costs")
     monitor = Monitor(manifest, monitor.adapter, monitor.featuriser, monitor.scorer)

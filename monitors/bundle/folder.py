@@ -134,8 +134,8 @@ def write_bundle(
 
 
 def _to_plain(manifest: Manifest) -> dict[str, JsonValue]:
-    # A bundle with one flat threshold goes on reading where these are not known yet; one with others must not.
-    unused = {name for name in ("offsets", "groups") if not getattr(manifest, name)}
+    # A bundle without these goes on reading where they are not known yet; one with them must not.
+    unused = {name for name in ("offsets", "groups", "reference") if not getattr(manifest, name)}
     return manifest.model_dump(mode="json", exclude=unused)
 
 

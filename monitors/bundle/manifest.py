@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from monitors.bundle.reference import ReferenceRecord
 from monitors.calibration import PlattMap
 from monitors.conformal import ALPHAS, Promise, promise
 
@@ -134,6 +135,9 @@ class Manifest(_Record):
     shape_version: int
     training: TrainingRecord
     calibration: CalibrationRecord
+    reference: ReferenceRecord | None = Field(
+        None, description="What live runs are held against. Absent from bundles made before it, and from small ones."
+    )
     cost: CostRecord | None = Field(None, description="Absent from bundles that were made before it was measured.")
     metrics: dict[str, float] = Field(default_factory=dict)
     tasks: list[str] = Field(
@@ -152,7 +156,13 @@ class Manifest(_Record):
     def summary(self) -> dict[str, Any]:
         """Return what a person or a program asks first, without the long lists."""
         record = self.model_dump(
-            mode="json", exclude={"files": True, "tasks": True, "calibration": {"success_maxima", "success_turns"}}
+            mode="json",
+            exclude={
+                "files": True,
+                "tasks": True,
+                "calibration": {"success_maxima", "success_turns"},
+                "reference": {"tools", "shares"},
+            },
         )
         record["calibration"]["successes"] = len(self.calibration.success_maxima)
         if self.groups is not None:

@@ -20,6 +20,7 @@ from service.api.otlp_routes import build_otlp_router
 from service.api.privacy_routes import build_privacy_router
 from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.project_routes import build_project_router
+from service.api.quality_routes import build_quality_router
 from service.api.read_routes import build_alert_router, build_run_router
 from service.api.step_route import StepEndpoint
 from service.api.switch_routes import build_switch_router
@@ -64,6 +65,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_key_router(deps),
         build_project_router(deps),
         build_switch_router(deps),
+        build_quality_router(deps),
         build_audit_router(deps),
         build_otlp_router(deps),
         *deps.routers,

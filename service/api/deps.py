@@ -19,6 +19,7 @@ from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.privacy import PrivacyRules
 from service.core.projects import ProjectBook
+from service.core.quality.keeper import QualityKeeper
 from service.core.rate import RateLimiter
 from service.core.readiness import Check
 from service.core.redaction import Redactor
@@ -59,6 +60,7 @@ class ApiDeps:
     keys: KeyRegistry
     projects: ProjectRegistry
     otlp: OtlpDeps
+    quality: QualityKeeper
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

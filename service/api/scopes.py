@@ -55,6 +55,11 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("DELETE", "/v1/monitors/{monitor_id}", "operate"),
     # what is kept
     ("GET", "/v1/privacy", "read"),
+    # quality
+    ("GET", "/v1/quality", "read"),
+    ("GET", "/v1/monitors/{monitor_id}/quality", "read"),
+    ("GET", "/v1/feedback", "read"),
+    ("PUT", "/v1/feedback", "admin"),
     # webhooks
     ("POST", "/v1/webhooks", "admin"),
     ("GET", "/v1/webhooks", "admin"),

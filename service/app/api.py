@@ -32,6 +32,7 @@ from service.app.binding import (
     tell_binding,
     until_first_key,
 )
+from service.app.quality_gauges import quality_gauges
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.app.version import version_of_service
@@ -42,6 +43,7 @@ from service.core.ingest import build_pipeline
 from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
 from service.core.projects import ProjectBook, RateLimits
+from service.core.quality.keeper import QualityKeeper
 from service.core.rate import RateLimiter
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_chosen, check_monitor, check_own_workers, check_workers
@@ -65,6 +67,7 @@ from service.redis_log.monitors import RedisMonitorRegister
 from service.redis_log.parking import RedisParking
 from service.redis_log.pressure import Pressure
 from service.redis_log.projects import RedisProjectStore
+from service.redis_log.quality import RedisQualityStore
 from service.redis_log.runs import RedisRunReader
 from service.redis_log.tokens import RedisTokenStore
 from service.redis_log.traces import RedisTraceRuns
@@ -101,7 +104,7 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         app = create_app(deps, version=version_of_service(), allowed_hosts=LOOPBACK_HOSTS)
         keep_what_is_loaded()
         await deps.book.refresh()
-        background = [asyncio.create_task(one.run(stop)) for one in (pressure, deps.book, keys)]
+        background = [asyncio.create_task(one.run(stop)) for one in (pressure, deps.book, deps.quality, keys)]
         leave = asyncio.Event()
         background.append(asyncio.create_task(until_first_key(keys, binding, stop, leave)))
         try:
@@ -181,9 +184,15 @@ def build_deps(
         OtlpMetrics(registry),
     )
     parking = RedisParking(client, keys)
+    quality = QualityKeeper(
+        RedisQualityStore(client, keys, reader),
+        catalogue.find_manifest,
+        settings.drift_level,
+        prepare=catalogue.refresh,
+    )
 
     async def metrics_text() -> bytes:
-        return render_metrics(registry, await read_gauges(reader, parking))
+        return render_metrics(registry, [*await read_gauges(reader, parking), *await read_quality(quality)])
 
     async def checks() -> Sequence[Check]:
         active, chosen = catalogue.active_id, catalogue.chosen_ids()
@@ -223,6 +232,7 @@ def build_deps(
         rate=rate,
         keys=key_registry,
         projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
+        quality=quality,
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
         otlp=otlp,
@@ -234,6 +244,14 @@ async def read_gauges(reader: RedisRunReader, parking: RedisParking) -> list[Gau
     """What /metrics says of Redis itself; nothing while it does not answer."""
     try:
         return [backlog_gauge(await reader.backlog()), parked_gauge(await parking.counts())]
+    except TransientError:
+        return []
+
+
+async def read_quality(quality: QualityKeeper) -> list[GaugeMetricFamily]:
+    """What /metrics says of monitors' quality; nothing while Redis does not answer."""
+    try:
+        return quality_gauges(await quality.reports())
     except TransientError:
         return []
 

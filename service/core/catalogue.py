@@ -80,6 +80,11 @@ class MonitorCatalogue:
         self._read = registered
         return registered
 
+    def find_manifest(self, monitor_id: str) -> Manifest | None:
+        """What a monitor's bundle says of itself, None where it is not known here."""
+        entry = self._entries.get(monitor_id)
+        return None if entry is None else entry.manifest
+
     def list(self, project: str) -> list[MonitorEntry]:
         """The monitors that a project sees, the active one first."""
         active_id = self.choose(project).monitor_id

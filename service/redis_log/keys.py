@@ -37,6 +37,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle is, and which project it is for: `records.Registration` |
 | `forewarn:wanted` | zset | monitors that workers should load, until when (ms) |
+| `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
+| `forewarn:quality` | hash | `<project>:<monitor>` → what is kept of looks at its runs; cursors: how far they got |
 | `forewarn:projects` | hash | project → its settings as JSON |
 | `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
 | `forewarn:keys:used` | hash | key id → when it was last used (ms), to some minutes |
@@ -61,6 +63,7 @@ WORKERS = "forewarn:workers"
 MONITORS = "forewarn:monitors"
 WANTED = "forewarn:wanted"
 PROJECTS = "forewarn:projects"
+QUALITY = "forewarn:quality"
 AUDIT = "forewarn:audit:"
 TOKENS = "forewarn:tokens:"
 ACCESS_KEYS = "forewarn:keys"

@@ -87,6 +87,10 @@ class RedisRunReader:
         (record,) = await self._records([ref])
         return record
 
+    async def read_runs(self, refs: Sequence[RunRef]) -> list[RunRecord | None]:
+        """Runs' records, in one round trip."""
+        return await self._records(refs)
+
     async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:
         """See `ports.RunReader.read_scores`."""
         with redis_errors():

@@ -556,6 +556,17 @@ return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
 """,
 )
 
+SWAP_FIELDS = Script(
+    "swap fields",
+    """
+-- KEYS: a hash.  ARGV: field, the value that must be there ("" for none), then field and new value each.
+-- Returns 1 if they were written.
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+return 1
+""",
+)
+
 RENEW = Script(
     "renew",
     _EVEN_WHEN_FULL

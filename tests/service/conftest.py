@@ -52,6 +52,7 @@ ON_THE_EMBEDDED_ONE = (
     "test_otlp",
     "test_scopes",
     "test_keys",
+    "test_keeper",
 )
 
 

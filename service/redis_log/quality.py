@@ -1,0 +1,105 @@
+"""What quality is told from, in Redis: tallies, runs that ended, runs with an outcome, and what was kept of earlier
+looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from service.core.quality.finished import LOOKED_AT_STEPS, FinishedRun, to_finished
+from service.records import SCORE_BYTES, RunRef
+from service.redis_log import scripts
+from service.redis_log.connection import RedisClient, redis_errors, run_script
+from service.redis_log.keys import QUALITY, KeySpace
+from service.redis_log.runs import RedisRunReader
+from service.redis_log.scripts import Call
+
+CURSORS = "cursors"
+READ_AT_ONCE = 200
+
+
+class RedisQualityStore:
+    """QualityStore on Redis."""
+
+    def __init__(self, client: RedisClient, keys: KeySpace, reader: RedisRunReader) -> None:
+        self._client = client
+        self._keys = keys
+        self._reader = reader
+
+    async def read_tallies(self) -> dict[str, int]:
+        """See `QualityStore.read_tallies`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for partition in range(self._keys.count):
+                    pipeline.hgetall(self._keys[partition].tally)
+                answers: list[Any] = await pipeline.execute()
+        found: dict[str, int] = {}
+        for rows in answers:
+            for name, runs in rows.items():
+                found[name.decode()] = found.get(name.decode(), 0) + int(runs)
+        return found
+
+    async def read_kept(self) -> dict[str, bytes]:
+        """See `QualityStore.read_kept`."""
+        with redis_errors():
+            rows: Any = await cast(Any, self._client.hgetall(QUALITY))
+        return {name.decode(): value for name, value in rows.items()}
+
+    async def write_kept(self, cursors: bytes, new: Mapping[str, bytes]) -> bool:
+        """See `QualityStore.write_kept`."""
+        arguments = [CURSORS, cursors, *(part for pair in new.items() for part in pair)]
+        return bool(await run_script(self._client, Call(scripts.SWAP_FIELDS, [QUALITY], arguments)))
+
+    async def read_ended(
+        self, cursors: Mapping[str, Sequence[Any]], until_ms: int, count: int
+    ) -> tuple[list[FinishedRun], dict[str, list[Any]], bool]:
+        """See `QualityStore.read_ended`."""
+        share = max(1, count // self._keys.count)
+        moved: dict[str, list[Any]] = {partition: list(cursor) for partition, cursor in cursors.items()}
+        names, more = [], False
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for partition in range(self._keys.count):
+                    at_ms, _ = moved.get(str(partition), (0, ""))
+                    ended = self._keys[partition].ended
+                    # Those of the cursor's own millisecond come again, and are passed over by their names.
+                    pipeline.zrangebyscore(ended, at_ms, until_ms, start=0, num=share + READ_AT_ONCE, withscores=True)
+                answers: list[Any] = await pipeline.execute()
+        for partition, rows in enumerate(answers):
+            last = tuple(moved.get(str(partition), (0, "")))
+            marks = [(int(score), name.decode()) for name, score in rows]
+            fresh = [mark for mark in marks if mark > last]
+            more = more or len(fresh) > share
+            names += [name for _, name in fresh[:share]]
+            if fresh:
+                moved[str(partition)] = list(fresh[:share][-1])
+        found = await self.read_finished(names)
+        return list(found.values()), moved, more
+
+    async def newest_labelled(self, count: int) -> dict[str, int]:
+        """See `QualityStore.newest_labelled`."""
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for partition in range(self._keys.count):
+                    pipeline.zrevrange(self._keys[partition].labelled, 0, count - 1, withscores=True)
+                answers: list[Any] = await pipeline.execute()
+        marks = sorted(((int(said), name.decode()) for rows in answers for name, said in rows), reverse=True)
+        return {name: said for said, name in marks[:count]}
+
+    async def read_finished(self, names: Sequence[str]) -> dict[str, FinishedRun]:
+        """See `QualityStore.read_finished`."""
+        found: dict[str, FinishedRun] = {}
+        for at in range(0, len(names), READ_AT_ONCE):
+            refs = [RunRef.from_name(name) for name in names[at : at + READ_AT_ONCE]]
+            records = await self._reader.read_runs(refs)
+            with redis_errors():
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for ref in refs:
+                        scores = self._keys.of_run(ref).scores(ref)
+                        pipeline.getrange(scores, 0, LOOKED_AT_STEPS * SCORE_BYTES - 1)
+                    rows: list[Any] = await pipeline.execute()
+            for record, raw in zip(records, rows, strict=True):
+                if record is not None:
+                    whole = len(raw) - len(raw) % SCORE_BYTES
+                    found[record.ref.name] = to_finished(record, raw[:whole])
+        return found
