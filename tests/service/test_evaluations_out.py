@@ -111,6 +111,9 @@ class Exporting:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def end(self) -> None:
         self._stop.set()
         await self._task
 
@@ -164,11 +167,11 @@ async def test_a_step_that_is_no_span_gives_no_trace(raw_step: bytes) -> None:
 
 
 async def test_what_may_be_retried_is_and_arrives_once() -> None:
-    async with receiving((503, "retry-after: 0\r\n", b""), (429, "", b""), (200, "", b"")) as receiver:
-        async with Exporting(receiver.url) as out:
-            out.exporter.offer([evaluation()])
-            await receiver.until(3)
-            await asyncio.sleep(0.1)
+    answers = [(503, "retry-after: 0\r\n", b""), (429, "", b""), (200, "", b"")]
+    async with receiving(*answers) as receiver, Exporting(receiver.url) as out:
+        out.exporter.offer([evaluation()])
+        await receiver.until(3)
+        await asyncio.sleep(0.1)
     assert len(receiver.bodies) == 3
     assert len(set(receiver.bodies)) == 1
     assert (out.counted("sent"), out.counted("unreachable")) == (2, 0)
