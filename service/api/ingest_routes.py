@@ -22,18 +22,12 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     """The routes that write."""
     router = APIRouter(tags=["runs"])
 
-    async def writing(request: Request, run_id: str) -> RunRef:
-        """The caller's run. What is said of a run counts as one step against its project's limit."""
-        project = project_of(request)
-        await deps.rate.take(project, 1)
-        return RunRef(project, run_id)
-
     async def put_run(run_id: RunId, request: Request, start: RunStart) -> Response:
         """Say what is known of a run: agent, task, tags. May come before its first step, and again. Where a monitor has
         thresholds by group, the agent named before the first step settles the run's.
         """
         check_run_id(run_id)
-        project, _ = await writing(request, run_id)
+        project, _ = await writing(deps, request, run_id)
         monitors = deps.catalogue.choose(project)
         if not monitors.monitor_id:
             raise NoMonitor(NO_MONITOR, retry_after_s=5)
@@ -44,7 +38,7 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
     async def end_run(run_id: RunId, request: Request) -> Response:
         """Close a run for steps. An outcome may still follow."""
         check_run_id(run_id)
-        await deps.log.end(await writing(request, run_id))
+        await deps.log.end(await writing(deps, request, run_id))
         return to_answer({"run_id": run_id, "ended": True})
 
     async def set_outcome(run_id: RunId, request: Request, outcome: Outcome) -> Response:
@@ -52,12 +46,12 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         same again changes nothing.
         """
         said = core_outcomes.Outcome(outcome.success, outcome.intervened)
-        changed = await core_outcomes.say_outcome(deps.log, await writing(request, run_id), said)
+        changed = await core_outcomes.say_outcome(deps.log, await writing(deps, request, run_id), said)
         return to_answer({"run_id": run_id, **outcome.model_dump(), "changed": changed})
 
     async def delete_outcome(run_id: RunId, request: Request) -> Response:
         """Take a run's outcome back. The run stays closed, and counts as one without an outcome."""
-        changed = await core_outcomes.take_back_outcome(deps.log, await writing(request, run_id))
+        changed = await core_outcomes.take_back_outcome(deps.log, await writing(deps, request, run_id))
         return to_answer({"run_id": run_id, "success": None, "intervened": None, "changed": changed})
 
     endpoint = StepEndpoint(deps)
@@ -103,3 +97,10 @@ def to_description(deps: ApiDeps, project: str, run_id: str, start: RunStart) ->
     deps.redactor.check_name(project, "run_id", run_id)
     said = RunDescription(start.agent, start.task, start.tags)
     return mask_description(deps.redactor, deps.privacy, project, said)
+
+
+async def writing(deps: ApiDeps, request: Request, run_id: str) -> RunRef:
+    """The caller's run. What is said of a run counts as one step against its project's limit."""
+    project = project_of(request)
+    await deps.rate.take(project, 1)
+    return RunRef(project, run_id)
