@@ -57,6 +57,8 @@ VERBS = {
     "judge": Verb("forewarn.commands.judge:judge", "Ask a language model in a monitor's place, as a baseline."),
     "inspect": Verb("forewarn.commands.inspect:inspect", "Show what is in a bundle."),
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
+    "keys": Verb("forewarn.commands.keys:keys", "Make, list, rotate and revoke API keys."),
+    "projects": Verb("forewarn.commands.projects:projects", "Make projects, set what they may, and delete them."),
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),

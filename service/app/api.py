@@ -35,6 +35,7 @@ from service.app.binding import (
 from service.app.quality_gauges import quality_gauges
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
+from service.app.tenants import forget_project
 from service.app.version import version_of_service
 from service.core.audit import AuditLog
 from service.core.authentication import Authenticator, KeyBook
@@ -201,11 +202,6 @@ def build_deps(
 
     key_registry = KeyRegistry(RedisKeyStore(client))
 
-    async def forget_project(project: str) -> None:
-        for webhook in await targets.of_project(project):
-            await targets.delete(project, webhook.id)
-        await audits.delete_log(project)
-
     deps = ApiDeps(
         authenticator=authenticator,
         pipeline=build_pipeline(limits, rate, redactor, step_log, catalogue.choose),
@@ -231,7 +227,9 @@ def build_deps(
         privacy=rules,
         rate=rate,
         keys=key_registry,
-        projects=ProjectRegistry(book, project_store, key_registry, reader, forget_project),
+        projects=ProjectRegistry(
+            book, project_store, key_registry, reader, lambda project: forget_project(project, targets, audits)
+        ),
         quality=quality,
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service.errors import LogUnavailable
 from service.ports import Parking
-from service.redis_log.connection import build_client, find_cluster
+from service.redis_log.connection import RedisClient, build_client, find_cluster
 from service.redis_log.embedded import EmbeddedRedis
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
@@ -19,7 +19,14 @@ from service.settings import Settings
 
 @asynccontextmanager
 async def open_parking(settings: Settings) -> AsyncIterator[Parking]:
-    """The parking in the Redis that these settings name, or in the embedded one of the data folder.
+    """The parking in the Redis that these settings name. Raises as `open_redis` does."""
+    async with open_redis(settings) as (client, keys):
+        yield RedisParking(client, keys)
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings) -> AsyncIterator[tuple[RedisClient, KeySpace]]:
+    """The Redis that these settings name, or the embedded one of the data folder, and the keys in it.
 
     Raises LogUnavailable, saying what to do, where no Redis answers; SchemaMismatch where it holds no data of forewarn.
     """
@@ -34,7 +41,7 @@ async def open_parking(settings: Settings) -> AsyncIterator[Parking]:
             partitions = await read_partitions(client)
         except LogUnavailable as error:
             raise LogUnavailable(_what_to_do(settings)) from error
-        yield RedisParking(client, KeySpace(partitions))
+        yield client, KeySpace(partitions)
     finally:
         await client.aclose()
 

@@ -44,15 +44,16 @@ LEASE_MS = 800
 ON_EVERY_KIND = ("test_step_log",)
 # Routes over parts that have tests of their own on a cluster: unless asked for, not worth 75 s of the suite.
 ON_THE_EMBEDDED_ONE = (
-    "test_evaluations_out",
-    "test_no_content",
     "test_api",
+    "test_evaluations_out",
     "test_event_streams",
+    "test_keys",
     "test_monitor_routes",
+    "test_no_content",
     "test_otlp",
     "test_scopes",
-    "test_keys",
     "test_keeper",
+    "test_tenant_commands",
 )
 
 
