@@ -17,6 +17,7 @@ from service.records import (
     AuditEntry,
     CommitSignal,
     Cutoffs,
+    Deletion,
     Ending,
     Entry,
     FeedPage,
@@ -186,6 +187,39 @@ class EndingArchive(Protocol):
 
     def write_endings(self, endings: Sequence[Ending]) -> None:
         """Keep these endings; durable when it returns. Blocks. One may come again after a crash. Raises OSError."""
+        ...
+
+
+class DeletionLog(Protocol):
+    """Deletions of runs, from when they are asked for until nothing of the run is left."""
+
+    async def ask(self, ref: RunRef, now_ms: int) -> Deletion:
+        """Have a run deleted, if it is there or not; asking again begins anew."""
+        ...
+
+    async def find(self, project: str, deletion_id: str, now_ms: int) -> Deletion | None:
+        """A deletion of the project, and when it was done if every worker that is up has done its part."""
+        ...
+
+    async def waiting(self, partitions: Sequence[int]) -> list[tuple[int, RunRef]]:
+        """Runs of these partitions that are still to be erased."""
+        ...
+
+    async def erase(self, lease: Lease, ref: RunRef) -> bool:
+        """Erase a run from its partition, atomically; False where the fence has moved on. To be called between two
+        batches of its owner."""
+        ...
+
+    async def erased(self, ref: RunRef, now_ms: int) -> None:
+        """Note that a run is gone from Redis."""
+        ...
+
+    async def unclean(self, worker: str, now_ms: int) -> list[Deletion]:
+        """Deletions of erased runs that this worker has not noted as gone from its archive."""
+        ...
+
+    async def clean(self, deletion: Deletion, worker: str, now_ms: int) -> None:
+        """Note that a run is gone from the worker's archive."""
         ...
 
 

@@ -6,7 +6,7 @@ import asyncio
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -34,6 +34,11 @@ class RunRef(NamedTuple):
     def digest(self) -> str:
         """What tells the run from others where its name must not be kept."""
         return sha256(f"{self.project}\0{self.run_id}".encode()).hexdigest()
+
+    @property
+    def deletion_id(self) -> str:
+        """The id of the run's deletion, which is asked for as often as one likes."""
+        return f"del_{self.digest[:32]}"
 
     @staticmethod
     def from_name(name: str) -> RunRef:
@@ -535,6 +540,31 @@ class FeedPage:
     entries: list[FeedEntry]
     more: frozenset[int]
     without: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The deletion of a run, which it knows by its digest alone. `since_ms`: when the run began, 0 if not known."""
+
+    id: str
+    project: str
+    digest: str
+    asked_ms: int
+    since_ms: int
+    done_ms: int = 0
+
+    def to_json(self) -> bytes:
+        """As it is stored."""
+        return orjson.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(raw: bytes) -> Deletion:
+        """The deletion that was stored."""
+        return Deletion(**orjson.loads(raw))
+
+    def at(self, done_ms: int) -> Deletion:
+        """The same, done."""
+        return replace(self, done_ms=done_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,19 @@ class DeliveryStore:
         return bool(written)
 
     @needs_redis
+    async def forget(self, partition: int, project: str, alert_ids: Sequence[str]) -> None:
+        """Delete these alerts' deliveries to the webhooks that the project has, whatever their state."""
+        webhooks: Any = await self._redis.hkeys(keys.webhooks_key(project))
+        for webhook_id in [raw.decode() for raw in webhooks]:
+            for alert_id in alert_ids:
+                known = delivery_id(partition, alert_id, webhook_id)
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    pipe.delete(keys.delivery_key(partition, known))
+                    pipe.zrem(keys.webhook_due_key(partition, webhook_id), known)
+                    pipe.zrem(keys.webhook_deliveries_key(partition, webhook_id), known)
+                    await pipe.execute()
+
+    @needs_redis
     async def redeliver(self, webhook: Webhook, raw_delivery_id: str, partitions: int, now_ms: int) -> None:
         """Makes a delivery due now, with its old id and a fresh time to live. Raises `DeliveryNotFound`."""
         partition = partition_of_delivery(raw_delivery_id)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from service.api.audit_routes import build_audit_router
+from service.api.deletion_routes import build_deletion_router
 from service.api.deps import ApiDeps, HealthDeps
 from service.api.event_routes import build_event_router
 from service.api.front import Front
@@ -62,6 +63,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_alert_router(deps),
         build_monitor_router(deps),
         build_privacy_router(deps),
+        build_deletion_router(deps),
         build_key_router(deps),
         build_project_router(deps),
         build_switch_router(deps),

@@ -25,7 +25,7 @@ from service.core.readiness import Check
 from service.core.redaction import Redactor
 from service.core.switching import MonitorSwitch
 from service.core.tenancy import ProjectRegistry
-from service.ports import Acknowledger, BundleStore, MonitorRegister, RunReader, ScoreBoard, StepLog
+from service.ports import Acknowledger, BundleStore, DeletionLog, MonitorRegister, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
 
@@ -56,6 +56,7 @@ class ApiDeps:
     audit: AuditLog
     redactor: Redactor
     privacy: PrivacyRules
+    deletions: DeletionLog
     rate: RateLimiter
     keys: KeyRegistry
     projects: ProjectRegistry

@@ -140,7 +140,8 @@ class OtlpEndpoint:
         named: dict[str, str] = {}
         for one in received:
             if one.named_run is not None and one.trace_id:
-                named.setdefault(one.trace_id, one.named_run)
+                # Kept for the trace's other spans: masked, it is no run's name, and they are refused as this one is.
+                named.setdefault(one.trace_id, self._deps.redactor.text(project, one.named_run))
         asked = {one.trace_id for one in received if one.named_run is None and one.trace_id not in named}
         return await self._otlp.traces.find(project, named, asked)
 

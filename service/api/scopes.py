@@ -34,6 +34,8 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("POST", "/v1/runs/{run_id}/end", "ingest"),
     ("POST", "/v1/runs/{run_id}/outcome", "ingest"),
     ("DELETE", "/v1/runs/{run_id}/outcome", "ingest"),
+    ("DELETE", "/v1/runs/{run_id}", "admin"),
+    ("GET", "/v1/deletions/{deletion_id}", "admin"),
     ("GET", "/v1/runs", "read"),
     ("GET", "/v1/runs/{run_id}", "read"),
     ("GET", "/v1/runs/{run_id}/events", "read"),

@@ -61,6 +61,7 @@ from service.redis_log.audit import RedisAuditStore
 from service.redis_log.board import RedisScoreBoard
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.deleting import RedisDeletionLog
 from service.redis_log.feed import RedisUpdateFeed
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
@@ -225,6 +226,7 @@ def build_deps(
         audit=audit,
         redactor=redactor,
         privacy=rules,
+        deletions=RedisDeletionLog(client, keys),
         rate=rate,
         keys=key_registry,
         projects=ProjectRegistry(

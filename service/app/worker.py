@@ -18,6 +18,7 @@ from monitors.run_state import RunState
 from service.alerts.delivery import DeliveryLoop
 from service.alerts.metrics import DeliveryMetrics
 from service.alerts.policy import DeliveryPolicy
+from service.alerts.store import DeliveryStore
 from service.app.shelving import folder_finder, shelve_bundle
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.app.version import version_of_service
@@ -31,17 +32,20 @@ from service.core.shadowing import ShadowMemory
 from service.errors import TransientError
 from service.otlp.exporting import EvaluationExporter, ExportMetrics
 from service.ports import LiveMonitor, MonitorRegister, PartitionLog, StepArchive
-from service.records import RunProgress
+from service.records import RunProgress, RunRef
 from service.redis_log.connection import RedisClient, build_client
+from service.redis_log.deleting import RedisDeletionLog
 from service.redis_log.endings import RedisEndingLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.monitors import RedisMonitorRegister
 from service.redis_log.partitions import RedisPartitionLog
 from service.redis_log.projects import RedisProjectStore
+from service.redis_log.runs import RedisRunReader
 from service.registry.folders import BundleFolders
 from service.settings import Settings
 from service.telemetry import WorkerMetrics
 from service.worker.archiving import Archiver
+from service.worker.deleting import Deleter
 from service.worker.ending import EndingArchiver
 from service.worker.leases import LeaseKeeper
 from service.worker.loop import ScoringLoop
@@ -142,6 +146,21 @@ async def _work(
         ),
         metrics=delivery_metrics,
     )
+    reader, deliveries = RedisRunReader(client, KeySpace(partitions)), DeliveryStore(client)
+
+    async def find_alerts(ref: RunRef) -> list[str]:
+        return [str(alert["id"]) for alert in await reader.read_run_alerts(ref)]
+
+    deleter = Deleter(
+        RedisDeletionLog(client, KeySpace(partitions)),
+        owner,
+        leases,
+        scoring,
+        archive,
+        [one.writing for one in (archiver, endings) if one is not None],
+        find_alerts,
+        lambda partition, ref, alerts: deliveries.forget(partition, ref.project, alerts),
+    )
     scored, drained = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(leases.run(drained), name="leases")
@@ -150,6 +169,7 @@ async def _work(
             group.create_task(book.run(stop), name="projects"),
             group.create_task(endings.run(stop), name="endings"),
             group.create_task(stocking.run(stop), name="stocking"),
+            group.create_task(deleter.run(stop), name="deletions"),
             group.create_task(_tidy(partition_log, leases, settings, stop), name="tidy"),
             group.create_task(_sweep(partition_log, leases, archive, rules, stop), name="sweep"),
         ]

@@ -142,7 +142,7 @@ class Masker:
         """What is in a name that may not be: a shape's name or a rule's, "" for nothing."""
         text = name.encode("utf-8", "replace")
         for title, shape in self._shapes:
-            if shape.names and any(start < end for start, end in shape.find(text)):
+            if any(start < end for start, end in shape.find(text)):
                 return title
         return next((f"rule {title}" for title, pattern in self._rules if any(True for _ in pattern.spans(text))), "")
 

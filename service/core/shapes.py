@@ -90,8 +90,6 @@ class ShapeRule:
 
     hint: str
     find: Callable[[bytes], Iterator[Span]]
-    names: bool = True
-    """Whether a name (a run's id) of this shape is refused."""
 
 
 def _secrets(text: bytes) -> Iterator[Span]:
@@ -205,5 +203,5 @@ BUILT_IN: dict[str, ShapeRule] = {
         r"|(?:^|[^0-9.]|\\u00[0-9a-f][0-9a-f])[2-6]\d{12}",
         _cards,
     ),
-    "phone": ShapeRule(_PHONE, _phones, names=False),
+    "phone": ShapeRule(_PHONE, _phones),
 }

@@ -23,6 +23,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `{pNN}:ids:<run>` | zset | digests of client ids → position × 2³² + CRC-32 of the step, of the last 1,024 steps |
 | `{pNN}:early:<run>` | hash | seq → a step that came before its turn |
 | `{pNN}:held:<run>` | hash | digest of a span's id → the span, which waits to be put in order by its end |
+| `{pNN}:deleting` | hash | runs that are to be erased → the id of the deletion |
 | `{pNN}:alerts` | zset | `<run>#<episode>` by time (ms) |
 | `{pNN}:alerts:<run>` | hash | episode → the alert; hidden:episode → one told nobody; ack:episode → acknowledgement |
 | `{pNN}:outbox` | stream | opened alerts (field alert), taken on by alert delivery |
@@ -37,8 +38,8 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle is, and which project it is for: `records.Registration` |
 | `forewarn:wanted` | zset | monitors that workers should load, until when (ms) |
-| `forewarn:monitors` | hash | monitor id → where its bundle was last seen |
 | `forewarn:quality` | hash | `<project>:<monitor>` → what is kept of looks at its runs; cursors: how far they got |
+| `forewarn:deletions` | hash | deletions of runs, and how far they have come: see `deleting.py` |
 | `forewarn:projects` | hash | project → its settings as JSON |
 | `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
 | `forewarn:keys:used` | hash | key id → when it was last used (ms), to some minutes |
@@ -64,6 +65,7 @@ MONITORS = "forewarn:monitors"
 WANTED = "forewarn:wanted"
 PROJECTS = "forewarn:projects"
 QUALITY = "forewarn:quality"
+DELETIONS = "forewarn:deletions"
 AUDIT = "forewarn:audit:"
 TOKENS = "forewarn:tokens:"
 ACCESS_KEYS = "forewarn:keys"
@@ -94,6 +96,7 @@ class PartitionKeys:
         "closed",
         "counts",
         "cursor",
+        "deleting",
         "early",
         "ended",
         "feed",
@@ -126,6 +129,7 @@ class PartitionKeys:
         self.labelled = self.prefix + "labelled"
         self.tally = self.prefix + "tally"
         self.held = self.prefix + "held"
+        self.deleting = self.prefix + "deleting"
         self.alerts = self.prefix + "alerts"
         self.outbox = self.prefix + "outbox"
         self.parked = self.prefix + "parked"

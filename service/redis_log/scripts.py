@@ -708,6 +708,53 @@ return 2 - left
 """,
 )
 
+ERASE = Script(
+    "erase",
+    _EVEN_WHEN_FULL
+    + """
+-- KEYS: fence, cursor, counts, alerts, run's alerts, steps, parked, outbox, outbox:parked, closed, feed; runs, live,
+--   early, ended, labelled, held; run, scores, ids, run's early, run's held.
+-- ARGV: fence, run name, project, run id.
+-- Erases a run, wherever it stands in the partition. Its entries that are not scored yet count as scored. Returns 0
+-- when the fence has moved on and nothing was done.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local project, run_id = '"project":"' .. ARGV[3] .. '"', '"run_id":"' .. ARGV[4] .. '"'
+local function is_its(entry)
+  if entry.r then return entry.r == ARGV[2] end
+  if entry.f then return string.find(entry.f, ARGV[2], 1, true) ~= nil end
+  local alert = entry.alert or ''
+  return string.find(alert, project, 1, true) ~= nil and string.find(alert, run_id, 1, true) ~= nil
+end
+local function later(one, other)
+  local ms, number = string.match(one, '(%d+)-(%d+)')
+  local other_ms, other_number = string.match(other, '(%d+)-(%d+)')
+  ms, other_ms = tonumber(ms), tonumber(other_ms)
+  return ms > other_ms or (ms == other_ms and tonumber(number) > tonumber(other_number))
+end
+local cursor, unscored = redis.call('HGET', KEYS[2], 'id') or '0-0', 0
+for k = 6, 11 do
+  local start = '-'
+  repeat
+    local rows = redis.call('XRANGE', KEYS[k], start, '+', 'COUNT', 256)
+    for _, row in ipairs(rows) do
+      local entry = {}
+      for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+      if is_its(entry) then
+        redis.call('XDEL', KEYS[k], row[1])
+        if k == 6 and later(row[1], cursor) then unscored = unscored + 1 end
+      end
+      start = '(' .. row[1]
+    end
+  until #rows < 256
+end
+if unscored > 0 then redis.call('HINCRBY', KEYS[3], 'scored', unscored) end
+for _, episode in ipairs(redis.call('HKEYS', KEYS[5])) do redis.call('ZREM', KEYS[4], ARGV[2] .. '#' .. episode) end
+for k = 12, 17 do redis.call('ZREM', KEYS[k], ARGV[2]) end
+redis.call('DEL', KEYS[5], unpack(KEYS, 18))
+return 1
+""",
+)
+
 ACKNOWLEDGE = Script(
     "acknowledge",
     """

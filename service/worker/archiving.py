@@ -39,6 +39,8 @@ class Archiver:
         self._metrics = metrics
         self._waiting_bytes = 0
         self._soon = asyncio.Event()
+        self.writing = asyncio.Lock()
+        """Held while entries are on their way into the archive."""
 
     def scored(self, holding: Holding, entries: Sequence[Entry]) -> None:
         """Note entries that were just committed, all of one partition, in order."""
@@ -52,7 +54,8 @@ class Archiver:
         while True:
             last = stop.is_set()
             try:
-                await self.round()
+                async with self.writing:
+                    await self.round()
             except (OSError, TransientError) as error:
                 # Nothing is lost: what is not archived stays in the log, and the log refuses steps before it is full.
                 log.error("scored steps cannot be archived and stay in Redis: %s", error)

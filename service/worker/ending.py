@@ -32,14 +32,17 @@ class EndingArchiver:
         self._archive = archive
         self._held = held
         self._metrics = metrics
+        self.writing = asyncio.Lock()
+        """Held while endings are on their way into the archive."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Archive until `stop`, and once more then."""
         while True:
             last, pause_s = stop.is_set(), EVERY_S
             try:
-                while await self.round():
-                    pass
+                async with self.writing:
+                    while await self.round():
+                        pass
             except (OSError, TransientError) as error:
                 # Nothing is lost: endings stay in the log, and the next round, or the next owner, reads them again.
                 log.error("endings of runs cannot be archived and stay in Redis: %s", error)

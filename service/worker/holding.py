@@ -116,6 +116,11 @@ class Holding:
         while len(self._memories) > self.remembered:
             self._memories.popitem(last=False)
 
+    def drop(self, ref: RunRef) -> None:
+        """Remember nothing of a run that was erased; what is not archived is to be read again from the log."""
+        self._memories.pop(ref, None)
+        self.unarchived.forget()
+
     def is_killer(self, entry_id: str) -> bool:
         """True if owners keep dying at this entry."""
         return self.lease.suspect == entry_id and self.lease.suspicion >= PARK_AFTER

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -80,8 +80,30 @@ class ScoringLoop:
         self._noter = AlertNoter(log_, shelf, alerting or Alerting(), keeps_content)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scoring")
         self._entry_bytes = 16_384.0
+        self._asides: list[tuple[int, Callable[[Holding], Awaitable[bool]], asyncio.Future[bool]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._committing_runs: frozenset[RunRef] = frozenset()
+
+    async def aside(self, partition: int, work: Callable[[Holding], Awaitable[bool]]) -> bool:
+        """Do something to a held partition between two batches, when all that was scored is committed; what it gives,
+        False where the partition is not held any more."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asides.append((partition, work, done))
+        return await done
+
+    async def _do_asides(self) -> None:
+        await self._settle()
+        asides, self._asides = self._asides, []
+        for partition, work, done in asides:
+            holding = self._leases.held.get(partition)
+            try:
+                result = holding is not None and not holding.lost and await work(holding)
+            except Exception as error:  # noqa: BLE001 - whoever asked hears of it, and scoring goes on
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Score until `stop`. What fails for a time is tried again; whatever else happens to a batch, its partitions
@@ -94,6 +116,8 @@ class ScoringLoop:
                     await asyncio.wait_for(self._leases.gained.wait(), 0.1)
                 continue
             try:
+                if self._asides:
+                    await self._do_asides()
                 await self._round(holdings)
             except TransientError as error:
                 log.warning("scoring pauses: %s", error)

@@ -1,0 +1,83 @@
+"""Routes that delete a run and all that came from it, and say how far that has come."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from datetime import UTC, datetime
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from service.api.deps import ApiDeps, principal_of, project_of
+from service.api.step_route import to_answer
+from service.api.views import RunId
+from service.core.ingest import check_run_id
+from service.errors import NotFound
+from service.records import Deletion, RunRef
+
+
+class DeletionView(BaseModel):
+    """The deletion of a run."""
+
+    id: str = Field(description="The same for the same run; it tells nothing of the run's name.")
+    state: Literal["under-way", "done"] = Field(
+        description="`done` once the run is gone from Redis and from the archive of every worker that is up."
+    )
+    asked: datetime
+    done: datetime | None
+
+
+def build_deletion_router(deps: ApiDeps) -> APIRouter:
+    """The routes."""
+    router = APIRouter(tags=["privacy"])
+
+    async def delete_run(run_id: RunId, request: Request) -> Response:
+        """Delete a run, its steps, scores, alerts and deliveries, in Redis and in the archive. It is answered at once;
+        `GET /v1/deletions/{id}` says when it is done. Until then steps for the run are refused or deleted with it;
+        after that they begin a new run. Asking again does no harm.
+        """
+        check_run_id(run_id)
+        ref = RunRef(project_of(request), run_id)
+        with contextlib.suppress(NotFound):
+            # An ended run takes no more steps: nothing comes while it is being deleted.
+            await deps.log.end(ref)
+        deletion = await deps.deletions.ask(ref, time.time_ns() // 1_000_000)
+        await deps.audit.note(principal_of(request), "run.delete", deletion.id)
+        return to_answer(to_view(deletion), 202)
+
+    async def get_deletion(deletion_id: str, request: Request) -> Response:
+        """How far a deletion has come. What is done is told for 30 days."""
+        deletion = await deps.deletions.find(project_of(request), deletion_id, time.time_ns() // 1_000_000)
+        if deletion is None:
+            raise NotFound("there is no such deletion")
+        return to_answer(to_view(deletion))
+
+    router.add_api_route(
+        "/v1/runs/{run_id}",
+        delete_run,
+        methods=["DELETE"],
+        status_code=202,
+        responses={202: {"model": DeletionView}},
+        response_model=None,
+    )
+    router.add_api_route(
+        "/v1/deletions/{deletion_id}",
+        get_deletion,
+        methods=["GET"],
+        responses={200: {"model": DeletionView}},
+        response_model=None,
+    )
+    return router
+
+
+def to_view(deletion: Deletion) -> dict[str, object]:
+    """A deletion as callers see it."""
+    return {
+        "id": deletion.id,
+        "state": "done" if deletion.done_ms else "under-way",
+        "asked": datetime.fromtimestamp(deletion.asked_ms / 1000, UTC),
+        "done": datetime.fromtimestamp(deletion.done_ms / 1000, UTC) if deletion.done_ms else None,
+    }
