@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 # With nothing to wake it, the loop looks this often: for deliveries of partitions gained meanwhile, and for lapsed
 # claims.
 LOOK_EVERY_S = 1.0
+# So many starts for webhooks that have been failing one look takes on: the well ones wait for no more than these.
+TROUBLED_A_LOOK = 8
 
 
 class DeliveryLoop:
@@ -118,10 +120,14 @@ class DeliveryLoop:
             due_ms = max(one.due_ms, self._held_until_ms.get(one.webhook_id, 0))
             if due_ms > now_ms:
                 wait_ms = min(wait_ms, due_ms - now_ms)
-            elif self._free(one.webhook_id):  # a full webhook wakes the loop when one of its requests ends
+            elif self._free(one.webhook_id) > 0:  # a full webhook wakes the loop when one of its requests ends
                 ready.append(one)
-        # Well and idle webhooks first: where the places of all together run short, a slow one takes no precedence.
+        # Well and idle webhooks first: where places or time run short, one that is slow or refuses takes no precedence.
         ready.sort(key=lambda one: (self._refusals[one.webhook_id], self._in_flight[one.webhook_id]))
+        well = sum(not self._refusals[one.webhook_id] for one in ready)
+        if len(ready) > well + TROUBLED_A_LOOK:
+            del ready[well + TROUBLED_A_LOOK :]
+            self._woken.set()  # the rest at the next look, after whatever has come for the well ones
         for first in range(0, len(ready), 32):
             await asyncio.gather(*(self._start(one) for one in ready[first : first + 32]))
         await self._count_pending(known)

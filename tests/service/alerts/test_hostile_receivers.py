@@ -193,14 +193,12 @@ async def test_all_of_them_together_slow_no_other_receiver_and_lose_nothing(
             grown = resident_bytes() - bytes_before
             kept = {name: await alerts_of(store, one) for name, one in webhooks.items()}
     p50, p99 = alerts // 2, int(alerts * 0.99) - 1
-    print(
-        f"p50 {before[p50]:.3f} s, p99 {before[p99]:.3f} s alone; p50 {during[p50]:.3f} s, p99 {during[p99]:.3f} s beside "
-        f"{len(webhooks)} hostile ones; {grown:,} bytes more"
-    )
-    # Several of them hold a request for 10 s. What is allowed for is that all these receivers are work for this machine,
-    # however busy it is besides.
-    assert during[p50] < before[p99] + 1.0
-    assert during[p99] < before[p99] + 5.0
+    alone, beside = [f"p50 {took[p50]:.3f} s, p99 {took[p99]:.3f} s" for took in (before, during)]
+    print(f"{alone} alone; {beside} beside {len(webhooks)} hostile ones; {grown:,} bytes more")
+    # Several of them hold a request for 10 s, time after time. What is allowed for is that all these receivers are work
+    # for this machine, however busy it is besides.
+    assert during[p50] < before[p99] + 3.0
+    assert during[p99] < before[p99] + 8.0
     assert {name: len(found) for name, found in kept.items()} == dict.fromkeys(webhooks, alerts)
     assert {one.state for found in kept.values() for one in found} <= {"pending", "delivered", "failed"}
     assert grown < 100 * 2**20
