@@ -59,6 +59,9 @@ VERBS = {
     "serve": Verb("forewarn.commands.serve:serve", "Score live runs over HTTP and send alerts."),
     "keys": Verb("forewarn.commands.keys:keys", "Make, list, rotate and revoke API keys."),
     "projects": Verb("forewarn.commands.projects:projects", "Make projects, set what they may, and delete them."),
+    "monitors": Verb(
+        "forewarn.commands.monitors:monitors", "Register, activate, shadow, roll back a live service's monitors."
+    ),
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),

@@ -3,6 +3,8 @@ throughout, with exactly the scores that this monitor gives in process."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -94,6 +96,19 @@ def act(service: Service, method: str, path: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
+def run_command(*arguments: str) -> str:
+    """What `forewarn monitors …` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "forewarn", "monitors", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_switching_under_load_loses_nothing_and_scores_nothing_twice(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -105,7 +120,9 @@ def test_switching_under_load_loses_nothing_and_scores_nothing_twice(
     assert scores[first] != scores[second]
     with running(tmp_path / "service", "--bundle", str(tiny.path), "--device", "cpu") as service:
         service.until_ready()
-        service.http.post("/v1/monitors", json={"path": str(twin)}).raise_for_status()
+        url = f"--url={service.http.base_url}"
+        run_command("add", str(twin), url)
+        assert f"{first}\tready\tactive" in run_command("list", url)
         load = Load(str(service.http.base_url), sequences)
         load.start()
         time.sleep(2.5)
@@ -113,30 +130,34 @@ def test_switching_under_load_loses_nothing_and_scores_nothing_twice(
         time.sleep(2)
         act(service, "POST", f"/{first}/shadow")
         time.sleep(2)
-        assert act(service, "POST", "/rollback")["active"] == first
+        assert run_command("rollback", url) == f"active: {first}\n"
         act(service, "DELETE", f"/{first}/shadow")
         time.sleep(1)
         # The next activation waits for the worker that is being started again.
         assert service.kill("worker") == 1
-        act(service, "POST", f"/{second}/activate")
+        assert run_command("activate", second, url) == f"active: {second}\n"
         load.join(120)
         assert not load.failure, load.failure
         assert load.sent == WAVES * RUNS_PER_WAVE * STEPS
-        on, shadowed, alerts = Counter[str](), 0, 0
-        for number in range(WAVES * RUNS_PER_WAVE):
-            run = service.until_scored(f"r{number}", STEPS)
-            assert (run["steps"], run["scored"], run["parked"]) == (STEPS, STEPS, 0)
-            assert [score["position"] for score in run["scores"]] == list(range(STEPS))
-            own = scores[run["monitor_id"]][number % SEQUENCES]
-            told = [score["failure_probability"] for score in run["scores"]]
-            assert told == pytest.approx(own, abs=2e-6), f"run {number} is not on {run['monitor_id']} throughout"
-            on[run["monitor_id"]] += 1
-            if run["shadow"]:
-                assert (run["shadow"]["steps"], run["shadow"]["dropped"]) == (STEPS, None)
-                shadowed += 1
-            alerts += run["alerts"]
-        assert min(on.values()) >= RUNS_PER_WAVE
-        assert shadowed > 0
+        shadowed = check_runs(service, scores)
         counts = act(service, "GET", f"/{first}")["as_shadow"]
         assert (counts["runs"], counts["steps"], counts["dropped"]) == (shadowed, shadowed * STEPS, 0)
-        print(f"{load.sent} steps in {load.took_s:.1f} s, runs by monitor {dict(on)}, {shadowed} with a shadow")
+
+
+def check_runs(service: Service, scores: dict[str, list[list[float]]]) -> int:
+    """Each run has every step's score once, all of the one monitor that it is on; how many had a shadow."""
+    on, shadowed = Counter[str](), 0
+    for number in range(WAVES * RUNS_PER_WAVE):
+        run = service.until_scored(f"r{number}", STEPS)
+        assert (run["steps"], run["scored"], run["parked"]) == (STEPS, STEPS, 0)
+        assert [score["position"] for score in run["scores"]] == list(range(STEPS))
+        own = scores[run["monitor_id"]][number % SEQUENCES]
+        told = [score["failure_probability"] for score in run["scores"]]
+        assert told == pytest.approx(own, abs=2e-6), f"run {number} is not on {run['monitor_id']} throughout"
+        on[run["monitor_id"]] += 1
+        if run["shadow"]:
+            assert (run["shadow"]["steps"], run["shadow"]["dropped"]) == (STEPS, None)
+            shadowed += 1
+    assert min(on.values()) >= RUNS_PER_WAVE
+    assert shadowed > 0
+    return shadowed
