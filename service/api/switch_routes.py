@@ -25,7 +25,7 @@ from service.api.views import (
     MonitorRemoved,
 )
 from service.core.catalogue import read_entry
-from service.core.projects import MonitorChoice, check_project
+from service.core.projects import MonitorChoice
 from service.core.raw_steps import parse_json
 from service.errors import BundleRefused
 from service.records import Registration
@@ -37,7 +37,9 @@ ARCHIVE_TYPES = (
     "application/zip",
     "application/octet-stream",
 )
-_PROJECT = Query("", max_length=63, description="The one project that may use it; empty: every project.")
+_PROJECT = Query(
+    "", pattern=r"^([a-z0-9][a-z0-9_-]{0,62})?$", description="The one project that may use it; empty: every project."
+)
 
 
 def build_switch_router(deps: ApiDeps) -> APIRouter:
@@ -91,8 +93,6 @@ def _add_registry_routes(router: APIRouter, deps: ApiDeps) -> None:
         """Register a bundle: uploaded as tar, tar.gz or zip, or named by its folder on this machine. Workers then load
         and check it; whether they can, `GET /v1/monitors` says. Registering the same bundle again has them try again.
         """
-        if project:
-            check_project(project)
         headers = dict(request.scope["headers"])
         unsupported = check_media(headers, (*JSON_TYPES, *ARCHIVE_TYPES))
         if unsupported is not None:
