@@ -16,7 +16,7 @@ from service.api.deps import ApiDeps, principal_of
 from service.api.problems import find_row
 from service.core.ingest import IngestRequest
 from service.core.raw_steps import GivenStep, check_count
-from service.errors import ServiceError, TransientError
+from service.errors import NameRefused, ServiceError, TransientError
 from service.otlp.conventions import find_agent, find_service
 from service.otlp.reading import Received, tell_refusals
 from service.otlp.wire import (
@@ -112,7 +112,7 @@ class OtlpEndpoint:
         project = principal.project
         read = [self._otlp.reading.read(item, signal) for item in items]
         refused = [one for one in read if isinstance(one, ServiceError)]
-        received = [one for one in read if not isinstance(one, ServiceError)]
+        received = self._unmasked(project, [one for one in read if not isinstance(one, ServiceError)], refused)
         runs = await self._find_runs(project, [one for one in received if one.use != "none"])
         run_ids = runs_of(received, runs)
         steps = [(one, run_id) for one, run_id in zip(received, run_ids, strict=True) if one.use == "step"]
@@ -132,6 +132,18 @@ class OtlpEndpoint:
         refused += unfit
         self._count(signal, received, ingest.outcomes, len(refused), told)
         return refused
+
+    def _unmasked(self, project: str, received: Sequence[Received], refused: list[ServiceError]) -> list[Received]:
+        """Those whose run's name may be kept; the others are refused before a trace is remembered by it."""
+        kept: list[Received] = []
+        for one in received:
+            try:
+                if one.named_run is not None:
+                    self._deps.redactor.check_name(project, "run_id", one.named_run)
+                kept.append(one)
+            except NameRefused as error:
+                refused.append(error)
+        return kept
 
     async def _find_runs(self, project: str, received: Sequence[Received]) -> dict[str, str]:
         """The runs of the traces: as a span of this export or of an earlier one has named it first, else none."""

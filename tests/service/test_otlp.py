@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -14,8 +14,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from monitors.adapter.spans import flatten_spans
+from service.api.application import create_app
+from service.app.api import Access, build_deps
+from service.app.binding import LOOPBACK, Binding
+from service.core.access import Principal, Scope
+from service.core.authentication import Authenticator
+from service.records import RunRef
 from service.settings import read_settings
-from tests.service.conftest import Core
+from tests.service.conftest import PARTITIONS, Core
 from tests.service.otlp_exports import TRACE, export, export_logs, record, span, to_body
 from tests.service.test_api import KEY, Api, serving
 from tests.service.test_held_spans import tidy
@@ -301,9 +307,49 @@ async def test_secrets_are_masked_in_spans_their_agents_and_their_services(core:
         event = {"name": secret, "attributes": [{"key": "a", "value": {"stringValue": secret}}]}
         await post(one, export(span(0, attributes=attributes, events=[event]), service__name=secret))
         await post(one, export_logs(record(1, "gen_ai.choice", body={"content": secret})))
+        named = await post(one, export(span(2, trace=OTHER_TRACE, attributes={"session.id": secret})))
+        assert rejected(named)[0] == 1
+        assert secret not in named.text
         dumped = b"".join([await core.client.dump(key) async for key in core.client.scan_iter()])
         await tidy(core)
         dumped += b"".join([await core.client.dump(key) async for key in core.client.scan_iter()])
         assert len(await steps(one)) == 2
         assert secret.encode() not in dumped
         assert dumped.count(b"[redacted]") > 10
+
+
+class ByProject(Authenticator):
+    """Takes a project and a scope as a key."""
+
+    def __init__(self) -> None:
+        super().__init__("an-operator's-key")
+
+    def authenticate(self, authorization: str | None, origin: str = "") -> Principal:
+        project, scope = (authorization or "").split()
+        return Principal(project, frozenset({cast(Scope, scope)}))
+
+
+class TestTenants:
+    async def test_a_project_s_spans_join_no_run_of_another_and_a_reading_key_sends_none(
+        self, core: Core, bundle: Path
+    ) -> None:
+        access = Access(ByProject(), Binding(LOOPBACK))
+        deps, board, _ = build_deps(read_settings(bundle=bundle), core.client, PARTITIONS, access)
+        transport = httpx.ASGITransport(create_app(deps, version="0"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+            one = Api(http, core, "", deps)  # type: ignore[arg-type]
+            named = export(span(0, attributes={"gen_ai.conversation.id": "talk", "project": "other"}))
+            assert rejected(await post(one, named, Authorization="acme ingest")) == (0, "")
+            assert rejected(await post(one, export(span(1)), Authorization="other ingest")) == (0, "")
+            verdict = {"gen_ai__evaluation__name": "task_success", "gen_ai__evaluation__score__label": "fail"}
+            told = export_logs(record(1, "gen_ai.evaluation.result", session__id="talk", **verdict))
+            await post(one, told, Authorization="other ingest")
+            refused = await post(one, export(span(2)), "protobuf", Authorization="acme read")
+            assert (refused.status_code, refused.content[:2]) == (403, b"\x08\x07")
+            await tidy(core)
+            runs = [(project, run) for project in ("acme", "other") for run in ("talk", TRACE)]
+            found = [await core.reader.read_run(RunRef(*run)) for run in runs]
+            assert [record is not None and record.accepted for record in found] == [1, False, False, 1]
+            assert found[0] is not None
+            assert found[0].success is None
+        await board.close()
