@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 
 TAKEN = ["2xx", "404", "409", "429", "503"]
 # What may be refused though its schema allows it, because OpenAPI has no words for the reason: what a place in a
-# listing or a stream is, what a bundle is, what a line is, that ?envelope=true or a Content-Encoding asks for another body, where a
-# webhook may lead.
+# listing or a stream is, what a bundle is, what a line is, that ?envelope=true or a Content-Encoding asks for another
+# body, where a webhook may lead.
 ALSO_EXPECTED = {
     "GET /v1/alerts": "400",
     "GET /v1/events": "400",
