@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from induction.archive.gathering import gather_archive
+from induction.archive.selection import Selection
+from induction.outcomes import read_outcomes
+from induction.reading.gathered import OUTCOMES, RUNS, read_gathered
 from monitors.monitor import Monitor
+from monitors.stepview import JsonValue
 from tests.service.kills.load import PlayedRun, Player
 from tests.service.kills.receiver import Receiver, receiving
 from tests.service.live import Service, running
@@ -52,12 +57,20 @@ def test_kills_at_random_lose_no_acknowledged_step_and_change_no_score_and_no_al
         judge = Judge(tiny, service)
         alerts = [alert for run in runs for alert in judge.alerts_of(run)]
         judge.until_delivered(alerts, receiver, webhook["id"])
+    assert archived(tmp_path) == {f"default:{run.run_id}": (run.steps, run.success) for run in runs}
     steps = sum(len(run.acknowledged) for run in runs)
     retries = sum(player.retries for player in players)
     print(f"{killed} killed; {len(runs)} runs, {steps} steps acknowledged, {retries} retries, {len(alerts)} alerts")
     assert min(killed.values()) >= 2, killed
     assert retries > 0
     assert alerts
+
+
+def archived(folder: Path) -> dict[str, tuple[list[JsonValue], bool]]:
+    """The archive's runs, put together: their steps and how they ended."""
+    gather_archive(folder / "data" / "archive", Selection(), folder / "gathered")
+    rows = {row.run: row.success for row in read_outcomes(folder / "gathered" / OUTCOMES)}
+    return {str(run.run_id): (run.events, rows[str(run.run_id)]) for run in read_gathered(folder / "gathered" / RUNS)}
 
 
 def storm(service: Service, rng: random.Random, for_s: float) -> dict[str, int]:
