@@ -135,6 +135,7 @@ async def furnish(tenants: Tenants, project: str, mark: str) -> dict[str, str]:
         "alert_id": alerts[0].get("alert_id") or alerts[0]["id"],
         "webhook_id": hook.json()["id"],
         "delivery_id": "dlv_none",
+        "deletion_id": "none",
         "monitor_id": tenants.monitor_id,
         "key_id": key.json()["id"],
         "project": project,
