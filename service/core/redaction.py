@@ -141,7 +141,7 @@ class Masker:
     def find_in_name(self, name: str) -> str:
         """What is in a name that may not be: a shape's name or a rule's, "" for nothing."""
         text = name.encode("utf-8", "replace")
-        for title, shape in self._shapes:
+        for title, shape in self._shapes if self._hint is not None and self._hint.is_in(text) else ():
             if any(start < end for start, end in shape.find(text)):
                 return title
         return next((f"rule {title}" for title, pattern in self._rules if any(True for _ in pattern.spans(text))), "")
