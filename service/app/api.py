@@ -187,7 +187,7 @@ def build_deps(
     )
     parking = RedisParking(client, keys)
     quality = QualityKeeper(
-        RedisQualityStore(client, keys, reader),
+        (store := RedisQualityStore(client, keys, reader)),
         catalogue.find_manifest,
         settings.drift_level,
         prepare=catalogue.refresh,
@@ -230,7 +230,7 @@ def build_deps(
         rate=rate,
         keys=key_registry,
         projects=ProjectRegistry(
-            book, project_store, key_registry, reader, lambda project: forget_project(project, targets, audits)
+            book, project_store, key_registry, reader, lambda project: forget_project(project, targets, audits, store)
         ),
         quality=quality,
         routers=(webhooks,),

@@ -18,6 +18,7 @@ from service.core.tenancy import ProjectRegistry
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.audit import RedisAuditStore
 from service.redis_log.projects import RedisProjectStore
+from service.redis_log.quality import RedisQualityStore
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings
 
@@ -39,20 +40,23 @@ async def open_tenants(settings: Settings) -> AsyncIterator[Tenants]:
     async with open_redis(settings) as (client, keys):
         registry = KeyRegistry(RedisKeyStore(client))
         store, audits = RedisProjectStore(client), RedisAuditStore(client)
-        webhooks = WebhookRegistry(client, TargetGuard(()))
+        webhooks, reader = WebhookRegistry(client, TargetGuard(())), RedisRunReader(client, keys)
         projects = ProjectRegistry(
             ProjectBook(store),
             store,
             registry,
-            RedisRunReader(client, keys),
-            lambda project: forget_project(project, webhooks, audits),
+            reader,
+            lambda project: forget_project(project, webhooks, audits, RedisQualityStore(client, keys, reader)),
         )
         who = Principal("default", key_id="command", origin=getpass.getuser())
         yield Tenants(registry, projects, AuditLog(audits), who)
 
 
-async def forget_project(project: str, webhooks: WebhookRegistry, audits: RedisAuditStore) -> None:
+async def forget_project(
+    project: str, webhooks: WebhookRegistry, audits: RedisAuditStore, quality: RedisQualityStore
+) -> None:
     """Take away what is kept by a deleted project's name."""
     for webhook in await webhooks.of_project(project):
         await webhooks.delete(project, webhook.id)
     await audits.delete_log(project)
+    await quality.forget(project)

@@ -4,7 +4,7 @@ looks."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from service.core.quality.finished import LOOKED_AT_STEPS, FinishedRun, to_finished
 from service.records import SCORE_BYTES, RunRef
@@ -16,6 +16,13 @@ from service.redis_log.scripts import Call
 
 CURSORS = "cursors"
 READ_AT_ONCE = 200
+
+
+class _Field(NamedTuple):
+    """A field of a hash."""
+
+    key: str
+    name: str
 
 
 class RedisQualityStore:
@@ -49,6 +56,21 @@ class RedisQualityStore:
         """See `QualityStore.write_kept`."""
         arguments = [CURSORS, cursors, *(part for pair in new.items() for part in pair)]
         return bool(await run_script(self._client, Call(scripts.SWAP_FIELDS, [QUALITY], arguments)))
+
+    async def forget(self, project: str) -> None:
+        """Take away what is counted and kept of a project: a later one of its name begins with nothing."""
+        names = [_Field(QUALITY, name) for name in await self.read_kept() if name.startswith(f"{project}:")]
+        with redis_errors():
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for partition in range(self._keys.count):
+                    pipeline.hkeys(self._keys[partition].tally)
+                answers: list[Any] = await pipeline.execute()
+            for partition, fields in enumerate(answers):
+                counted = [field.decode() for field in fields]
+                own = [field for field in counted if field.startswith(f"{project}:")]
+                names += [_Field(self._keys[partition].tally, field) for field in own]
+            for key, name in names:
+                await cast(Any, self._client.hdel(key, name))
 
     async def read_ended(
         self, cursors: Mapping[str, Sequence[Any]], until_ms: int, count: int

@@ -72,6 +72,19 @@ async def test_each_run_that_ended_is_looked_at_once_by_whoever_looks(core: Core
     assert not await store.write_kept(b"stale", {"x": b"y"})
 
 
+async def test_a_project_that_is_forgotten_leaves_no_count(core: Core) -> None:
+    keeper = keeper_of(core, manifest([0.0] * 20))
+    async with core.working():
+        await played(core, "r", GOOD)
+        await say_outcome(core.log, core.ref("r"), Outcome(True))
+    await keeper.look()
+    assert await keeper.reports(-1)
+    store = RedisQualityStore(core.client, core.keys, core.reader)
+    await store.forget("default")
+    assert await keeper.reports(-1) == {}
+    assert set(await store.read_kept()) <= {"cursors"}
+
+
 @pytest.fixture
 async def api(core: Core, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     bundle: Path = shared_tiny_bundle(tmp_path_factory.getbasetemp()).path
