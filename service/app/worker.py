@@ -154,8 +154,8 @@ async def _work(
     deleter = Deleter(
         RedisDeletionLog(client, KeySpace(partitions)),
         owner,
-        leases,
-        scoring,
+        lambda: leases.held,
+        scoring.aside,
         archive,
         [one.writing for one in (archiver, endings) if one is not None],
         find_alerts,

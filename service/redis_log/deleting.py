@@ -17,6 +17,8 @@ from service.redis_log.keys import DELETIONS, WORKERS, KeySpace, trace_key
 from service.redis_log.scripts import Call
 
 KEPT_MS = 30 * 24 * 3_600_000
+# The API's clock says when a run began, the worker's when a step was archived.
+SKEW_MS = 3_600_000
 # A worker not heard of for so long is not waited for: its archive is cleaned once it is back.
 GONE_MS = 15_000
 
@@ -33,7 +35,12 @@ class RedisDeletionLog:
         own = self._keys.of_run(ref)
         with redis_errors():
             created: Any = await self._client.hget(own.run(ref), "created_ms")
-            deletion = Deletion(ref.deletion_id, ref.project, ref.digest, now_ms, int(created or 0))
+            before: Any = await cast(Any, self._client.hget(DELETIONS, ref.deletion_id))
+            since_ms = max(0, int(created or 0) - SKEW_MS)
+            if before is not None:
+                # What began anew under the name since may not hide that the run before it is still in the archive.
+                since_ms = min(since_ms, Deletion.from_json(before).since_ms)
+            deletion = Deletion(ref.deletion_id, ref.project, ref.digest, now_ms, since_ms)
             stale = [name for name in await self._names() if name.startswith(f"{deletion.id}:")]
             if stale:
                 await cast(Any, self._client.hdel(DELETIONS, *stale))

@@ -6,34 +6,34 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from service.errors import TransientError
 from service.ports import DeletionLog, StepArchive
 from service.records import RunRef
 from service.worker.holding import Holding
-from service.worker.leases import LeaseKeeper
-from service.worker.loop import ScoringLoop
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 ASIDE_S = 10.0
 
+Erasing = Callable[[Holding], Awaitable[bool]]
 FindAlerts = Callable[[RunRef], Awaitable[list[str]]]
 ForgetDeliveries = Callable[[int, RunRef, list[str]], Awaitable[None]]
 
 
 class Deleter:
-    """Does what was asked for. `writing` are the locks under which this process adds to its archive: once each was had,
-    nothing that was read before a run was erased is still on its way there."""
+    """Does what was asked for. `aside` does something to a partition between two batches. `writing` are the locks under
+    which this process adds to its archive: once each was had, nothing that was read before a run was erased is still on
+    its way there."""
 
     def __init__(
         self,
         deletions: DeletionLog,
         worker: str,
-        leases: LeaseKeeper,
-        scoring: ScoringLoop,
+        held: Callable[[], Mapping[int, Holding]],
+        aside: Callable[[int, Erasing], Awaitable[bool]],
         archive: StepArchive | None,
         writing: Sequence[asyncio.Lock],
         find_alerts: FindAlerts,
@@ -41,8 +41,8 @@ class Deleter:
     ) -> None:
         self._deletions = deletions
         self._worker = worker
-        self._leases = leases
-        self._scoring = scoring
+        self._held = held
+        self._aside = aside
         self._archive = archive
         self._writing = writing
         self._find_alerts = find_alerts
@@ -60,8 +60,8 @@ class Deleter:
 
     async def round(self) -> None:
         """Do what waits now. Raises OSError, TransientError, TimeoutError."""
-        for partition, ref in await self._deletions.waiting(sorted(self._leases.held)):
-            erasing = self._scoring.aside(partition, lambda holding, ref=ref: self._erase(holding, ref))  # type: ignore[misc]
+        for partition, ref in await self._deletions.waiting(sorted(self._held())):
+            erasing = self._aside(partition, lambda holding, ref=ref: self._erase(holding, ref))  # type: ignore[misc]
             if await asyncio.wait_for(erasing, ASIDE_S):
                 await self._deletions.erased(ref, now_ms())
                 log.info("a run of partition %d was deleted from Redis: %s", partition, ref.deletion_id)
@@ -81,7 +81,7 @@ class Deleter:
         return True
 
     async def _clean(self, archive: StepArchive, digest: str, since_ms: int) -> bool:
-        for holding in list(self._leases.held.values()):
+        for holding in list(self._held().values()):
             holding.unarchived.forget()
         for lock in self._writing:
             async with lock:
