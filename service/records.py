@@ -285,7 +285,7 @@ class ShadowSummary:
     alerts: int = 0
     """Episodes that it would have opened."""
     own_alerts: int = 0
-    """Episodes that the run's own monitor opened meanwhile."""
+    """Episodes that the run's own monitor opened meanwhile; a control run's, which are told to nobody, as well."""
     compared: int = 0
     """Steps that both scored: what the differences are over."""
     only_shadow_warned: int = 0
@@ -394,8 +394,8 @@ class Ending:
     expired: bool = False
     success: bool | None = None
     intervened: bool | None = None
-    control: bool = False
-    """A control run, as far as it was scored by then."""
+    control: bool | None = False
+    """A control run; None where it had no score yet that would have settled it."""
     agent: str = ""
     task: str = ""
     tags: dict[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from service.api.bodies import read_body
 from service.api.deps import ApiDeps, principal_of
 from service.api.problems import find_row
 from service.core.ingest import IngestRequest
+from service.core.outcomes import Outcome, say_outcome
 from service.core.raw_steps import GivenStep, check_count
 from service.errors import NameRefused, ServiceError, TransientError
 from service.otlp.conventions import find_agent, find_service
@@ -182,7 +183,7 @@ class OtlpEndpoint:
                 ref = RunRef(project, run_id)
                 if success is None or (answer is not None and answer.duplicate and await self._has_outcome(ref)):
                     continue
-                await self._deps.log.set_outcome(ref, success=success, intervened=None)
+                await say_outcome(self._deps.log, ref, Outcome(success))
                 told += 1
             except ServiceError as error:
                 if one.use == "evaluation" or isinstance(error, TransientError):

@@ -122,7 +122,12 @@ async def _work(
         lambda: (shelf.refused, stocking.tried),
     )
     archiver = None if archive is None else Archiver(partition_log, archive, leases.held.values, metrics)
-    endings = EndingArchiver(RedisEndingLog(client, KeySpace(partitions)), archive, leases.held.keys, metrics)
+
+    def is_control_run(ref: RunRef) -> bool:
+        return is_control(ref, book.settings(ref.project).feedback.control_ratio)
+
+    ending_log = RedisEndingLog(client, KeySpace(partitions))
+    endings = EndingArchiver(ending_log, archive, leases.held.keys, metrics, is_control_run)
     exporter = build_exporter(settings, registry)
     scoring = ScoringLoop(
         partition_log,
@@ -132,7 +137,7 @@ async def _work(
         lambda progress: to_memory(progress, shelf),
         None if archiver is None else archiver.scored,
         Alerting(settings.severity_warning, settings.severity_critical, settings.public_url),
-        lambda ref: is_control(ref, book.settings(ref.project).feedback.control_ratio),
+        is_control_run,
         rules.keeps_content,
         exporter,
     )

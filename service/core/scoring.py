@@ -71,6 +71,8 @@ class ScoredRun:
     memory: RunMemory
     first_position: int
     scores: list[ScoreRecord] = field(default_factory=list)
+    warned: list[bool] = field(default_factory=list)
+    """Of each score: whether the run was in an alert episode then, though nobody be told."""
     alerts: list[OpenedAlert] = field(default_factory=list)
     shadow_before: ShadowSummary | None = None
     """What the shadow had come to before the batch, where the batch moved it."""
@@ -142,7 +144,8 @@ def _let_shadows_score(batch: ScoredBatch, rounds: list[list[Entry]], find_monit
         for entry in group:
             if entry.ref in shadowed:
                 own = batch.runs[entry.ref]
-                shadowed[entry.ref].steps.append((entry, own.scores[entry.position - own.first_position]))
+                at = entry.position - own.first_position
+                shadowed[entry.ref].steps.append((entry, own.scores[at], own.warned[at]))
     score_shadows(shadowed, find_monitor)
     for ref, one in shadowed.items():
         run = batch.runs[ref]
@@ -211,6 +214,7 @@ def _advance(
                 COUNTED | filled_bits(verdict.view) if verdict.case is not None or not verdict.known else 0,
             )
         )
+        run.warned.append(verdict.state == "warning")
         if verdict.alert is not None:
             score_before = None if before.max_score is None else before.score
             run.alerts.append(OpenedAlert(entry.position, verdict.alert, was, raw_step, score_before))
@@ -247,7 +251,8 @@ def next_summary(
 
 def park(run: ScoredRun, entry: Entry, now_ms: int) -> None:
     """Count an entry that is set aside: its run goes on from the state before it."""
-    was = run.memory.summary
+    was, state = run.memory.summary, run.memory.state
+    run.warned.append(state is not None and state.standing.warning)
     values = {name: getattr(was, name) for name in RunSummary.__slots__}
     summary = RunSummary(**{**values, "steps": entry.position + 1, "parked": was.parked + 1, "scored_ms": now_ms})
     run.memory = replace(run.memory, summary=summary)

@@ -67,7 +67,8 @@ class ShadowedRun:
 
     memory: ShadowMemory
     group: str
-    steps: list[tuple[Entry, ScoreRecord]]
+    steps: list[tuple[Entry, ScoreRecord, bool]]
+    """The last: whether the run's own monitor had it in an alert episode, told or not."""
 
 
 def score_shadows(runs: Mapping[RunRef, ShadowedRun], find_monitor: FindMonitor) -> None:
@@ -118,21 +119,23 @@ def _advance(runs: Sequence[ShadowedRun], level: int, monitor: LiveMonitor) -> N
         if not (math.isfinite(verdict.score) and 0 <= verdict.risk <= 1 and 0 <= verdict.failure_probability <= 1):
             raise ArithmeticError(f"it gave score {verdict.score}, risk {verdict.risk}")
     for run, (state, verdict) in zip(runs, results, strict=True):
-        summary = next_shadow_summary(run.memory.summary, run.steps[level][1], verdict)
+        summary = next_shadow_summary(run.memory.summary, *run.steps[level][1:], verdict)
         run.memory = ShadowMemory(run.memory.monitor_id, state, summary)
 
 
-def next_shadow_summary(before: ShadowSummary, own: ScoreRecord, verdict: Verdict) -> ShadowSummary:
-    """The shadow's summary after one more step, whose score by the run's own monitor is `own`."""
+def next_shadow_summary(before: ShadowSummary, own: ScoreRecord, own_warns: bool, verdict: Verdict) -> ShadowSummary:
+    """The shadow's summary after one more step, whose score by the run's own monitor is `own`. A control run's episodes
+    count like any other's (`own_warns`): a shadow tells nobody of its own either.
+    """
     warns = verdict.state == "warning"
     difference = 0.0 if own.parked else verdict.failure_probability - own.failure_probability
     return ShadowSummary(
         steps=before.steps + 1,
         alerts=before.alerts + (verdict.alert is not None),
-        own_alerts=before.own_alerts + own.alert,
+        own_alerts=before.own_alerts + (own.alert or own.hidden_alert),
         compared=before.compared + (not own.parked),
-        only_shadow_warned=before.only_shadow_warned + (warns and not own.warning),
-        only_own_warned=before.only_own_warned + (own.warning and not warns),
+        only_shadow_warned=before.only_shadow_warned + (warns and not own_warns),
+        only_own_warned=before.only_own_warned + (own_warns and not warns),
         warning=warns,
         risk=verdict.risk,
         failure_probability=verdict.failure_probability,

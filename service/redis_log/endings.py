@@ -66,6 +66,7 @@ def to_ending(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> Endi
     def number(name: bytes) -> int:
         return int(fields.get(name) or 0)
 
+    summary = RunSummary.from_bytes(fields.get(b"summary"))
     tags: Any = orjson.loads(fields.get(b"tags") or b"{}")
     return Ending(
         partition=partition,
@@ -78,7 +79,7 @@ def to_ending(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> Endi
         expired=b"expired" in fields,
         success=flag(b"success"),
         intervened=flag(b"intervened"),
-        control=RunSummary.from_bytes(fields.get(b"summary")).control,
+        control=summary.control if summary.max_score is not None else None,
         agent=text(b"agent"),
         task=text(b"task"),
         tags=tags,

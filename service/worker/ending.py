@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
+from service.core.scoring import IsControl, no_control
 from service.errors import TransientError
 from service.ports import EndingArchive, EndingLog
+from service.records import Ending
 from service.telemetry import WorkerMetrics
 
 log = logging.getLogger(__name__)
@@ -27,11 +30,13 @@ class EndingArchiver:
         archive: EndingArchive | None,
         held: Callable[[], Collection[int]],
         metrics: WorkerMetrics,
+        is_control: IsControl = no_control,
     ) -> None:
         self._log = log_
         self._archive = archive
         self._held = held
         self._metrics = metrics
+        self._is_control = is_control
         self.writing = asyncio.Lock()
         """Held while endings are on their way into the archive."""
 
@@ -59,7 +64,13 @@ class EndingArchiver:
         if not endings:
             return False
         if self._archive is not None:
-            await asyncio.to_thread(self._archive.write_endings, endings)
+            await asyncio.to_thread(self._archive.write_endings, [self._settled(one) for one in endings])
             self._metrics.archived_endings.inc(len(endings))
         await self._log.drop_endings(endings)
         return len(endings) >= READ_AT_ONCE
+
+    def _settled(self, ending: Ending) -> Ending:
+        # A run that ends before its first score is a control run, or none, by the same word that its score will get.
+        if ending.control is not None:
+            return ending
+        return replace(ending, control=ending.steps > 0 and self._is_control(ending.ref))

@@ -134,11 +134,24 @@ async def test_an_outcome_that_is_taken_back_is_said_to_be(core: Core) -> None:
 
 async def test_a_control_run_is_said_to_be_one(core: Core) -> None:
     await core.post("a", step(0))
-    summary = RunSummary(steps=1, control=True).to_bytes()
+    summary = RunSummary(steps=1, max_score=0.5, control=True).to_bytes()
     await core.client.hset(core.keys.of_run(core.ref("a")).run(core.ref("a")), "summary", summary)
     await core.log.end(core.ref("a"))
     (ending,) = await archive_all(core)
     assert ending.control
+
+
+async def test_a_control_run_that_ends_before_its_first_score_is_said_to_be_one(core: Core) -> None:
+    for name in ("control", "other"):
+        await core.post(name, step(0))
+        await core.log.end(core.ref(name))
+    await core.log.end(core.ref("other"))
+    archive = KeptEndings()
+    log = RedisEndingLog(core.client, core.keys)
+    metrics = WorkerMetrics(CollectorRegistry())
+    is_control = lambda ref: ref.run_id == "control"  # noqa: E731
+    await EndingArchiver(log, archive, lambda: range(core.keys.count), metrics, is_control).round()
+    assert {name: ending.control for name, ending in archive.latest().items()} == {"control": True, "other": False}
 
 
 async def test_while_the_archive_fails_endings_stay_and_nothing_is_lost(core: Core) -> None:

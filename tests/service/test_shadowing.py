@@ -76,6 +76,17 @@ async def test_a_shadow_alerts_nobody(monitors: Core) -> None:
     assert await monitors.client.xlen(monitors.keys.of_run(monitors.ref("a")).outbox) == 0
 
 
+async def test_a_shadow_is_compared_with_the_alerts_that_a_control_run_tells_nobody(monitors: Core) -> None:
+    async with monitors.working(is_control=lambda ref: ref.run_id == "control"):
+        for run_id in ("control", "warned"):
+            await begin(monitors, run_id, STEPS)
+            await monitors.until_scored(run_id, 10)
+    control, warned = await run_of(monitors, "control"), await run_of(monitors, "warned")
+    assert (control.summary.alerts, control.summary.hidden_alerts) == (0, 1)
+    assert control.shadow == warned.shadow
+    assert (await counts(monitors))["both_alerted"] == 2
+
+
 async def test_a_shadow_that_fails_is_dropped_for_that_run_alone(monitors: Core) -> None:
     hard = [{"n": 0}, {"n": 1, "hard": True}, {"n": 2}]
     easy = [{"n": n} for n in range(3)]
