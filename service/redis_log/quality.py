@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from service.core.quality.finished import LOOKED_AT_STEPS, FinishedRun, to_finished
+from service.core.quality.store import Cursors
 from service.records import SCORE_BYTES, RunRef
 from service.redis_log import scripts
 from service.redis_log.connection import RedisClient, redis_errors, run_script
@@ -73,28 +74,32 @@ class RedisQualityStore:
                 await cast(Any, self._client.hdel(key, name))
 
     async def read_ended(
-        self, cursors: Mapping[str, Sequence[Any]], until_ms: int, count: int
-    ) -> tuple[list[FinishedRun], dict[str, list[Any]], bool]:
+        self, cursors: Mapping[str, int], until_ms: int, count: int
+    ) -> tuple[list[FinishedRun], Cursors, bool]:
         """See `QualityStore.read_ended`."""
         share = max(1, count // self._keys.count)
-        moved: dict[str, list[Any]] = {partition: list(cursor) for partition, cursor in cursors.items()}
+        moved = dict(cursors)
         names, more = [], False
         with redis_errors():
             async with self._client.pipeline(transaction=False) as pipeline:
                 for partition in range(self._keys.count):
-                    at_ms, _ = moved.get(str(partition), (0, ""))
-                    ended = self._keys[partition].ended
-                    # Those of the cursor's own millisecond come again, and are passed over by their names.
-                    pipeline.zrangebyscore(ended, at_ms, until_ms, start=0, num=share + READ_AT_ONCE, withscores=True)
+                    after = f"({moved.get(str(partition), 0)}"
+                    pipeline.zrangebyscore(
+                        self._keys[partition].ended, after, until_ms, start=0, num=share + 1, withscores=True
+                    )
                 answers: list[Any] = await pipeline.execute()
-        for partition, rows in enumerate(answers):
-            last = tuple(moved.get(str(partition), (0, "")))
-            marks = [(int(score), name.decode()) for name, score in rows]
-            fresh = [mark for mark in marks if mark > last]
-            more = more or len(fresh) > share
-            names += [name for _, name in fresh[:share]]
-            if fresh:
-                moved[str(partition)] = list(fresh[:share][-1])
+            for partition, rows in enumerate(answers):
+                taken = rows
+                if len(rows) > share:
+                    # As far as the page goes, but no millisecond in halves: the cursor could not say which half.
+                    more, last_ms = True, int(rows[share - 1][1])
+                    after = f"({moved.get(str(partition), 0)}"
+                    taken = await self._client.zrangebyscore(
+                        self._keys[partition].ended, after, last_ms, withscores=True
+                    )
+                names += [name.decode() for name, _ in taken]
+                if taken:
+                    moved[str(partition)] = int(taken[-1][1])
         found = await self.read_finished(names)
         return list(found.values()), moved, more
 

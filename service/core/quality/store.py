@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from service.core.quality.finished import FinishedRun
 
-Cursors = dict[str, list[Any]]
-"""By partition, as text: when the last run that was looked at ended (ms), and its name."""
+Cursors = dict[str, int]
+"""By partition, as text: when the last runs that were looked at ended (ms). None is named: it may be
+deleted."""
 
 
 class QualityStore(Protocol):
@@ -28,10 +29,10 @@ class QualityStore(Protocol):
         ...
 
     async def read_ended(
-        self, cursors: Mapping[str, Sequence[Any]], until_ms: int, count: int
+        self, cursors: Mapping[str, int], until_ms: int, count: int
     ) -> tuple[list[FinishedRun], Cursors, bool]:
-        """About `count` runs that ended after the cursors and by a time; the cursors behind them; whether there are
-        more."""
+        """About `count` runs that ended after the cursors and by a time, all of one millisecond together; the cursors
+        behind them; whether there are more."""
         ...
 
     async def newest_labelled(self, count: int) -> dict[str, int]:

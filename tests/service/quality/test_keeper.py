@@ -72,6 +72,24 @@ async def test_each_run_that_ended_is_looked_at_once_by_whoever_looks(core: Core
     assert not await store.write_kept(b"stale", {"x": b"y"})
 
 
+async def test_runs_that_ended_in_one_moment_are_looked_at_together_and_named_nowhere(core: Core) -> None:
+    async with core.working():
+        for number in range(6):
+            await played(core, f"secret-{number}", GOOD)
+            await core.log.end(core.ref(f"secret-{number}"))
+    for keys in (core.keys[partition] for partition in range(core.keys.count)):
+        for name in await core.client.zrange(keys.ended, 0, -1):
+            await core.client.zadd(keys.ended, {name: 1_000})
+    store = RedisQualityStore(core.client, core.keys, core.reader)
+    runs, cursors, _ = await store.read_ended({}, 2**53, 1)
+    assert len(runs) == 6
+    assert await store.read_ended(cursors, 2**53, 1) == ([], cursors, False)
+    keeper = keeper_of(core, manifest([0.0] * 20))
+    await keeper.look()
+    kept = await store.read_kept()
+    assert b"secret" not in kept["cursors"]
+
+
 async def test_a_project_that_is_forgotten_leaves_no_count(core: Core) -> None:
     keeper = keeper_of(core, manifest([0.0] * 20))
     async with core.working():
