@@ -38,7 +38,7 @@ Every key of a partition starts with its hash tag `{pNN}:`, so that one script m
 | `forewarn:workers` | hash | worker → its last report |
 | `forewarn:monitors` | hash | monitor id → where its bundle is, and which project it is for: `records.Registration` |
 | `forewarn:wanted` | zset | monitors that workers should load, until when (ms) |
-| `forewarn:quality` | hash | `<project>:<monitor>` → what is kept of looks at its runs; cursors: how far (times, no names) |
+| `forewarn:quality` | hash | `<project>:<monitor>` → what is kept of looks at its runs; cursors: how far, in time |
 | `forewarn:deletions` | hash | deletions of runs, and how far they have come: see `deleting.py` |
 | `forewarn:projects` | hash | project → its settings as JSON |
 | `forewarn:keys` | hash | key id → its record as JSON, of all projects; version: a new random value at each change |
