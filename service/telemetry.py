@@ -64,6 +64,11 @@ class IngestMetrics:
             ["project"],
             registry=registry,
         )
+        self.tokens = Counter(
+            "forewarn_limit_tokens",
+            "Tokens of projects' limits that processes took out of Redis, a portion at once.",
+            registry=registry,
+        )
         self.append_seconds = Histogram(
             "forewarn_append_seconds", "Time to store a request's steps durably.", buckets=_LATENCY, registry=registry
         )

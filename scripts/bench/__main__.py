@@ -19,6 +19,7 @@ from scripts.bench.bundle import BenchBundle, default_cache, find_bundle, find_d
 from scripts.bench.machine import describe_machine
 from scripts.bench.measures.features import measure_features
 from scripts.bench.measures.growth import measure_growth
+from scripts.bench.measures.guarded import measure_guarded
 from scripts.bench.measures.ingest import measure_ingest
 from scripts.bench.measures.latency import measure_latency
 from scripts.bench.measures.memory import measure_memory
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Bench], Figures]] = {
     "rate": measure_rates,
     "latency": measure_latency,
     "webhook": measure_webhook,
+    "guarded": measure_guarded,
     "growth": measure_growth,
     "storage": measure_storage,
     "memory": measure_memory,

@@ -33,6 +33,12 @@ BARS = (
     Bar("event_to_score_p99_ms", 25, False, "redis_steps_per_s"),
     Bar("event_to_webhook_p99_ms", 500, False, "redis_steps_per_s"),
     Bar("wait_score_p50_ms", 15, False, "redis_steps_per_s"),
+    # Keys, limits and redaction take at most 15 %.
+    Bar("guarded_post_ratio", 0.85, True),
+    Bar("guarded_ndjson_ratio", 0.85, True),
+    Bar("guarded_end_to_end_ratio", 0.85, True),
+    Bar("guarded_single_ratio", 0.85, True),
+    Bar("guarded_wait_score_ratio", 0.85, True),
     Bar("growth", 1.1, False),
     Bar("scorer_vs_ort", 0.5, True),
     Bar("features_vs_sklearn_batch", 20, True),

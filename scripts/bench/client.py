@@ -13,9 +13,11 @@ TRIES = 60
 class Connection:
     """One HTTP/1.1 connection. One request at a time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
+        """`key` goes with every request, where there is one."""
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._key_line = f"Authorization: Bearer {key}\r\n" if key else ""
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
@@ -32,7 +34,7 @@ class Connection:
         """Status and body of the answer. Raises TimeoutError, ConnectionError."""
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nContent-Type: {content_type}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"{self._key_line}Content-Length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body)
         async with asyncio.timeout(ANSWER_S):

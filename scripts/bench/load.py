@@ -60,13 +60,22 @@ class LoadResult:
 class RunningLoad:
     """A load under way. `wait` ends it: with its result, or with LoadError."""
 
-    def __init__(self, load: Load, url: str, scripts: Path, name: str) -> None:
+    def __init__(self, load: Load, url: str, scripts: Path, name: str, key: str = "") -> None:
+        """`key` goes with every request, where there is one."""
         wrk = shutil.which("wrk")
         if wrk is None:
             raise LoadError("the load comes from wrk, which is not installed: apt-get install wrk")
         seconds = max(1, math.ceil(load.seconds))
         command = [wrk, "-t1", f"-c{load.connections}", f"-d{seconds}", "--timeout", "30", "-s", str(SCRIPT), url, "--"]
-        command += [load.mode, str(scripts), name, str(load.live_runs), str(load.steps_a_request), f"{load.rate:.6g}"]
+        command += [
+            load.mode,
+            str(scripts),
+            name,
+            str(load.live_runs),
+            str(load.steps_a_request),
+            f"{load.rate:.6g}",
+            key,
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
         self._limit_s = seconds + 40
 

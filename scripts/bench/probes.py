@@ -82,7 +82,7 @@ async def time_scores(service: Service, scripts: Sequence[Script], name: str, se
     pace = CONNECTIONS / PROBES_PER_S
 
     async def send(lane: int) -> None:
-        async with Connection(service.url) as connection:
+        async with Connection(service.url, service.key) as connection:
             began = time.perf_counter() + lane / PROBES_PER_S
             for number in range(int(seconds / pace)):
                 await asyncio.sleep(max(0.0, began + number * pace - time.perf_counter()))
@@ -116,7 +116,7 @@ async def time_scores(service: Service, scripts: Sequence[Script], name: str, se
 async def time_waiting(service: Service, scripts: Sequence[Script], name: str, count: int) -> Timings:
     """Steps one after the other, each answered with its score (`?wait=score`)."""
     timings = Timings()
-    async with Connection(service.url) as connection:
+    async with Connection(service.url, service.key) as connection:
         for number in range(count):
             script = scripts[number // 20 % len(scripts)]
             step = script.steps[number % 20 % len(script.steps)]

@@ -50,6 +50,8 @@ class Service:
     log: Path
     http: httpx.Client
     redis: Redis
+    key: str = ""
+    """The API key that loads and probes send; "" for none."""
 
     def metrics(self) -> str:
         """The text of /metrics."""

@@ -49,7 +49,7 @@ def measure_window(
     """
     settle_s = min(SETTLE_SHARE * load.seconds, SETTLE_AT_MOST_S)
     whole = Load(load.mode, load.seconds + 2 * settle_s, load.connections, load.rate, load.live_runs)
-    running = RunningLoad(whole, service.url, scripts, name)
+    running = RunningLoad(whole, service.url, scripts, name, service.key)
     try:
         time.sleep(settle_s)
         first, cpu_before = service.counts(), service.cpu_s()

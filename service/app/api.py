@@ -161,7 +161,11 @@ def build_deps(
     redactor = ProjectRedactor(rules, metrics.overruns.inc)
     own_limits = RateLimits(steps_per_s=settings.limit_steps_per_s, burst_steps=settings.limit_burst_steps)
     rate = RateLimiter(
-        book, RedisTokenStore(client), own_limits, lambda project, steps: metrics.limited.labels(project).inc(steps)
+        book,
+        RedisTokenStore(client),
+        own_limits,
+        lambda project, steps: metrics.limited.labels(project).inc(steps),
+        taken=metrics.tokens.inc,
     )
     guard = TargetGuard(settings.allowed_targets)
     audits, targets = RedisAuditStore(client), WebhookRegistry(client, guard)

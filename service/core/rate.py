@@ -56,12 +56,16 @@ class RateLimiter:
         default: RateLimits,
         refused: Callable[[str, int], None] = lambda _project, _steps: None,
         clock: Callable[[], float] = time.monotonic,
+        taken: Callable[[int], None] = lambda _tokens: None,
     ) -> None:
+        """`refused` is told of each project and how many steps it was refused, `taken` of tokens that came from the
+        store."""
         self._book = book
         self._store = store
         self._default = default
         self._refused = refused
         self._clock = clock
+        self._taken = taken
         self._held: OrderedDict[str, _Held] = OrderedDict()
 
     def bucket(self, project: str) -> Bucket | None:
@@ -108,6 +112,8 @@ class RateLimiter:
         needed = steps - held.tokens
         granted, left = await self._store.take_tokens(project, bucket.rate, bucket.burst, needed, bucket.portion)
         held.tokens += granted
+        if granted:
+            self._taken(granted)
         if held.tokens < steps:
             if left < 1 and not held.tokens:
                 held.empty_until = self._clock() + (1 - left) / bucket.rate

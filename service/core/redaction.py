@@ -23,7 +23,7 @@ import orjson
 from monitors.stepview import JsonValue
 from service.core.patterns import Pattern, PatternRefused, Span
 from service.core.privacy import PrivacyRules, without_task
-from service.core.projects import RedactionRule
+from service.core.projects import Privacy, RedactionRule
 from service.core.shapes import BUILT_IN, ShapeRule
 from service.errors import NameRefused
 from service.records import RunDescription, Shape
@@ -63,6 +63,7 @@ class ProjectRedactor:
         self._privacy = rules
         self._on_overrun = on_overrun
         self._maskers: dict[tuple[tuple[Shape, ...], tuple[RedactionRule, ...]], Masker] = {}
+        self._latest: dict[str, tuple[Privacy, Masker]] = {}
 
     def step(self, project: str, value: JsonValue, data: bytes | None = None) -> JsonValue:
         """See `Redactor.step`."""
@@ -84,12 +85,20 @@ class ProjectRedactor:
 
     def masker(self, project: str) -> Masker:
         """What masks the project's values, by its settings as they are now."""
-        shapes, rules = self._privacy.shapes_of(project), self._privacy.book.settings(project).privacy.rules
+        own = self._privacy.book.settings(project).privacy
+        latest = self._latest.get(project)
+        # The very same settings: asked for each step, and comparing patterns is dearer than that.
+        if latest is not None and latest[0] is own:
+            return latest[1]
+        shapes, rules = self._privacy.shapes_of(project), own.rules
         masker = self._maskers.get((shapes, rules))
         if masker is None:
             if len(self._maskers) >= _KEPT_MASKERS:
                 self._maskers.clear()
             masker = self._maskers[(shapes, rules)] = Masker(shapes, rules, self._on_overrun)
+        if len(self._latest) >= _KEPT_MASKERS:
+            self._latest.clear()
+        self._latest[project] = (own, masker)
         return masker
 
 
@@ -106,13 +115,18 @@ class Masker:
         """`clock` counts seconds of work. Raises PatternRefused where the rules cannot be compiled."""
         self._shapes: list[tuple[str, ShapeRule]] = [(one, BUILT_IN[one]) for one in dict.fromkeys(shapes)]
         self._rules = [(rule.name, Pattern(rule.pattern)) for rule in rules]
+        self._hints = {title: Pattern(shape.hint, HINT_BYTES) for title, shape in self._shapes}
         hints = [f"(?:{shape.hint})" for _, shape in self._shapes]
         self._hint = Pattern("|".join(hints), HINT_BYTES) if hints else None
-        self._any_rule = build_hint([rule.pattern for rule in rules])
+        sources = [rule.pattern for rule in rules]
+        self._any_rule = build_hint(sources)
+        # Shapes and rules together in one look at the JSON, where the rules allow it.
+        self._any = build_json_hint(hints, sources)
         self._numbers = bool(rules) or "card" in dict(self._shapes)
         self._on_overrun = on_overrun
         self._clock = clock
         self._clean_names: set[str] = set()
+        self._clean_runs: set[str] = set()
         self._deadline = 0.0
         self._looks = 0
         self._overrun = False
@@ -140,7 +154,17 @@ class Masker:
 
     def find_in_name(self, name: str) -> str:
         """What is in a name that may not be: a shape's name or a rule's, "" for nothing."""
-        text = name.encode("utf-8", "replace")
+        # A run is named by each of its steps.
+        if name in self._clean_runs:
+            return ""
+        found = self._find_in_name(name.encode("utf-8", "replace"))
+        if not found and len(name) <= 200:
+            if len(self._clean_runs) >= KEPT_NAMES:
+                self._clean_runs.clear()
+            self._clean_runs.add(name)
+        return found
+
+    def _find_in_name(self, text: bytes) -> str:
         for title, shape in self._shapes if self._hint is not None and self._hint.is_in(text) else ():
             if any(start < end for start, end in shape.find(text)):
                 return title
@@ -148,7 +172,11 @@ class Masker:
 
     def _may_hold(self, value: JsonValue, data: bytes | None) -> bool:
         """False if there is nothing to mask: known from one look at the whole."""
-        if self._hint is not None and self._hint.is_in(orjson.dumps(value) if data is None else data):
+        if data is None:
+            data = orjson.dumps(value)
+        if self._any is not None and not self._any.is_in(unescape(data)):
+            return False
+        if self._hint is not None and self._hint.is_in(data):
             return True
         return bool(self._rules) and (self._any_rule is None or self._any_rule.is_in(_lines(value)))
 
@@ -211,7 +239,7 @@ class Masker:
         spans: list[Span] = []
         if self._hint is not None and self._hint.is_in(raw):
             for title, shape in self._shapes:
-                for start, end in shape.find(raw) if title in only else ():
+                for start, end in shape.find(raw) if title in only and self._hints[title].is_in(raw) else ():
                     if start < end:
                         spans.append((start, end))
                     else:
@@ -219,7 +247,11 @@ class Masker:
                     if self._looks > LOOKS:
                         self._overrun = True
                         return [(0, len(raw))]
-        for _, pattern in self._rules:
+        may_match = self._any_rule is None or self._any_rule.is_in(raw)
+        if not may_match and self._clock() > self._deadline:
+            self._overrun = True
+            return [(0, len(raw))]
+        for _, pattern in self._rules if may_match else ():
             for span in pattern.spans(raw):
                 spans.append(span)
                 if self._clock() > self._deadline:
@@ -240,6 +272,29 @@ def build_hint(sources: Sequence[str]) -> Pattern | None:
         return Pattern("(?m)" + "|".join(f"(?:{source})" for source in sources), HINT_BYTES)
     except PatternRefused:
         return None
+
+
+def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> Pattern | None:
+    """A pattern that is in the unescaped JSON of every value in one of whose texts one of these is; None where there is
+    no such pattern, or no sources to ask for beside the hints."""
+    # What a text's quotes are in JSON is no word's letter either, but no beginning or end. Of what is left without
+    # escapes only a class can begin with [^.
+    if not sources or any(re.search(r"(?<!\[)\^|\$", re.sub(r"\\.", "", source)) for source in sources):
+        return None
+    if build_hint(sources) is None:
+        return None
+    try:
+        return Pattern("|".join([*hints, *(f"(?:{source})" for source in sources)]), HINT_BYTES)
+    except PatternRefused:
+        return None
+
+
+def unescape(data: bytes) -> bytes:
+    """JSON as orjson writes it, with the characters in place of their escapes: each text is in it as it is."""
+    if b"\\" not in data:
+        return data
+    # Python knows all escapes that orjson writes. Byte by byte, so that UTF-8 stays as it is.
+    return data.decode("unicode_escape").encode("latin-1")
 
 
 def _lines(value: JsonValue) -> bytes:

@@ -38,6 +38,17 @@ def limiter(core: Core, rate: float, burst: int | None = None) -> tuple[RateLimi
     return RateLimiter(book, store, RateLimits(steps_per_s=rate, burst_steps=burst)), store
 
 
+async def test_tokens_are_told_of_as_they_come_from_the_store(core: Core) -> None:
+    told: list[int] = []
+    book = ProjectBook(RedisProjectStore(core.client))
+    limits = RateLimits(steps_per_s=100, burst_steps=50)
+    one = RateLimiter(book, RedisTokenStore(core.client), limits, taken=told.append)
+    await one.take("acme", 1)
+    await one.take("acme", 3)
+    await one.take("acme", 20)
+    assert told == [5, 19]
+
+
 async def passed(one: RateLimiter, project: str, requests: int, steps: int = 1) -> int:
     """How many steps get through."""
     count = 0

@@ -166,6 +166,39 @@ class TestRulesOfAProject:
         masker = Masker((), [rule(pattern)])
         assert masker.mask({"x": ["none", "one", 1]}) != {"x": ["none", "one", 1]}
 
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            r"\bab",
+            r"\Bab",
+            'a"b',
+            r"a\\b",
+            r"\nb",
+            r"[^a-z]b",
+            r"\[^b|x",
+            r"\x00",
+            r"[\t\f]a",
+            "é+",
+            r"\bn",
+            r"^b",
+            r"1\b",
+        ],
+    )
+    @given(
+        st.lists(st.text('abnx1"\\\n\t\f\x00\x1f[^é€😀 ', max_size=8) | st.integers(-20, 20), max_size=4),
+        st.sampled_from([(), ("email",), SHAPES]),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_find_in_a_value_what_they_find_in_its_texts(
+        self, pattern: str, values: list[str | int], shapes: tuple[Shape, ...]
+    ) -> None:
+        masker = Masker(shapes, [rule(pattern)])
+        masked = [masker.mask_text(str(one)) for one in values]
+        assert [str(one) for one in masker.mask(list(values))] == [
+            MASK if isinstance(value, int) and one != str(value) else one
+            for value, one in zip(values, masked, strict=True)
+        ]
+
     @pytest.mark.parametrize("pattern", ["(", r"(?=a)", r"(a)\1", "a*", "", "x{2000}"])
     def test_that_cannot_be_used_are_refused_by_name(self, pattern: str) -> None:
         with pytest.raises(ValidationError, match="bad" if pattern else "pattern"):

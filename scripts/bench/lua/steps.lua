@@ -3,7 +3,7 @@
 --
 -- Arguments after `--`: mode (single, ndjson or echo), file of scripts (a step a line, an empty line after each run),
 -- name that the runs' ids begin with, runs live at once, steps a request (ndjson), steps per second (0: as many as the
--- connections carry).
+-- connections carry), API key (empty: none).
 -- Prints one line of JSON in the end.
 
 local ffi = require("ffi")
@@ -76,6 +76,7 @@ function init(arguments)
   mode, name = arguments[1], arguments[3]
   scripts = read_scripts(arguments[2])
   live, per_request, rate = tonumber(arguments[4]), tonumber(arguments[5]), tonumber(arguments[6])
+  if arguments[7] ~= "" then headers["Authorization"] = "Bearer " .. arguments[7] end
   if mode == "ndjson" then headers["Content-Type"] = "application/x-ndjson" end
   for slot = 1, live do
     -- Runs begin at different places of their scripts, so that they do not all end at once.
