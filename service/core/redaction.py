@@ -21,6 +21,7 @@ from typing import Protocol, cast
 import orjson
 
 from monitors.stepview import JsonValue
+from service.core.named_secrets import is_nothing, is_secret_name
 from service.core.patterns import Pattern, PatternRefused, Span
 from service.core.privacy import PrivacyRules, without_task
 from service.core.projects import Privacy, RedactionRule
@@ -123,6 +124,7 @@ class Masker:
         # Shapes and rules together in one look at the JSON, where the rules allow it.
         self._any = build_json_hint(hints, sources)
         self._numbers = bool(rules) or "card" in dict(self._shapes)
+        self._named = "secrets" in dict(self._shapes)
         self._on_overrun = on_overrun
         self._clock = clock
         self._clean_names: set[str] = set()
@@ -194,7 +196,7 @@ class Masker:
         if isinstance(value, str):
             return self._mask_text(value)
         if isinstance(value, dict):
-            fields = {name: self._mask(inner) for name, inner in value.items()}
+            fields = {name: self._mask_field(name, inner) for name, inner in value.items()}
             names = [self._mask_name(name) for name in value]
             if any(new is not old for new, old in zip(names, value, strict=True)):
                 return dict(zip(_apart(names), fields.values(), strict=True))
@@ -207,6 +209,14 @@ class Masker:
             # A number is no secret and no address, and a phone number only where it is written as one.
             return value if self._mask_text(text, ("card",)) is text else MASK
         return value
+
+    def _mask_field(self, name: str, value: JsonValue) -> JsonValue:
+        if not self._named or not isinstance(value, str | list) or not is_secret_name(name):
+            return self._mask(value)
+        if isinstance(value, str):
+            return value if is_nothing(value.encode("utf-8", "surrogatepass")) else MASK
+        items = [self._mask_field(name, inner) for inner in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
 
     def _mask_name(self, name: str) -> str:
         """Names of fields come again and again: some are known to be plain."""

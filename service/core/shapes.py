@@ -1,9 +1,9 @@
 """The shapes of private text that are known from the start: secrets, e-mail addresses, payment cards, phone numbers.
 
-They know shapes, not meanings: a password in prose stays. Each shape has a `hint`, a pattern that is in the JSON of
-every text in which the shape is, so that one look at a step's JSON says whether there is anything to look for. Patterns
-hold no counts where a text could make them keep many at once (`(?:ab-){20,}` over `ab-ab-ab-…`): RE2 is then ten to a
-hundred times slower. Lengths are checked on what was found.
+They know shapes, not meanings: a password in prose stays, unless its name stands right before it. Each shape has a
+`hint`, a pattern that is in the JSON of every text in which the shape is, so that one look at a step's JSON says
+whether there is anything to look for. Patterns hold no counts where a text could make them keep many at once
+(`(?:ab-){20,}` over `ab-ab-ab-…`): RE2 is then ten to a hundred times slower. Lengths are checked on what was found.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from service.core.named_secrets import HINT, find_named
 from service.core.patterns import Pattern, Span
 
 _PLENTY = 8 * 2**20
@@ -55,7 +56,7 @@ _KEY_BLOCK = "-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 # Each match takes all that it has looked at, so that many beginnings without an end cost no more than one.
 _KEY_BODY = r"(?:[A-Za-z0-9+/=\s:,.\\]|-[A-Za-z0-9])*(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)?"
 _LOGIN = r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@\"\\]*:([^\s/@\"\\]+)@"
-_SETTING = r"(?i:\b(?:password|pwd|accountkey|sharedaccesskey)=)([^;&\s\"'\\]+)"
+_SETTING = r"(?i:\b(?:accountkey|sharedaccesskey)=)([^;&\s\"'\\]+)"
 _AWS = r"(?i:aws_secret_access_key)[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9/+]+)"
 
 _FOUND = Pattern(
@@ -101,6 +102,7 @@ def _secrets(text: bytes) -> Iterator[Span]:
         yield start, end if _is_login(text[start:end]) else start
     for pattern in _AFTER:
         yield from pattern.spans(text)
+    yield from find_named(text)
 
 
 def _is_login(raw: bytes) -> bool:
@@ -191,8 +193,9 @@ BUILT_IN: dict[str, ShapeRule] = {
                 rf"{_BEGIN}(?i:bearer){_GAP}[A-Za-z0-9._~+/=-]{{16}}",
                 rf"{_BEGIN}(?i:basic){_GAP}[A-Za-z0-9+/]{{8}}",
                 r"://[^\s/:@\"\\]*:[^\s/@\"\\]+@",
-                r"(?i:password|pwd|accountkey|sharedaccesskey)=",
+                r"(?i:accountkey|sharedaccesskey)=",
                 "(?i:aws_secret_access_key)",
+                HINT,
             )
         ),
         _secrets,

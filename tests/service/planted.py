@@ -32,6 +32,8 @@ _INTRODUCED = (
     ("postgresql://user:", "hunter2", "@db.example/x"),
     ("redis://:", "hunter2", "@cache:6379"),
     ("Server=db;Password=", "hunter2", ";Port=1"),
+    ('{"password": "', "hunter2", '"}'),
+    ("api_key: ", "zq8d7f", ""),
     ("AWS_SECRET_ACCESS_KEY=", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""),
     (
         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n",
