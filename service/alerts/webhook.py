@@ -16,7 +16,7 @@ from service.core.alerting import Severity
 
 FORMAT = 2
 BodyFormat = Literal["native", "slack", "alertmanager", "pagerduty"]
-EventType = Literal["run.alert", "webhook.disabled"]
+EventType = Literal["run.alert", "webhook.disabled", "monitor.flagged"]
 DisabledReason = Literal["gone", "failing"]
 """`gone`: the receiver answered 410. `failing`: it took nothing for long."""
 
@@ -35,18 +35,18 @@ class Filters(BaseModel):
     agents: tuple[Name, ...] = Field((), max_length=200, description="Names of agents; none: all.")
     severity: Severity = Field("info", description="Alerts of this severity and above.")
     events: tuple[EventType, ...] = Field(
-        ("run.alert", "webhook.disabled"), min_length=1, max_length=2, description="Kinds of events."
+        ("run.alert", "webhook.disabled", "monitor.flagged"), min_length=1, max_length=3, description="Kinds of events."
     )
 
     def admit(self, event_type: str, data: Mapping[str, Any]) -> bool:
-        """True if the webhook is to get this event. Monitors, agents and severity speak of alerts alone."""
+        """True if the webhook is to get this event. Agents are asked for alerts alone; of a disabled one nothing is."""
         if event_type not in self.events:
             return False
-        if event_type != "run.alert":
+        if event_type == "webhook.disabled":
             return True
         if self.monitors and data.get("monitor_id") not in self.monitors:
             return False
-        if self.agents and data.get("agent") not in self.agents:
+        if event_type == "run.alert" and self.agents and data.get("agent") not in self.agents:
             return False
         return severity_rank(data) >= RANKS[self.severity]
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
 from service.alerts.errors import FormatIncomplete, TargetRefused, TooManyWebhooks, WebhookDisabled
+from service.alerts.flagging import FlagTelling
 from service.alerts.registry import WebhookRegistry
 from service.alerts.routes import WebhookDeps
 from service.alerts.routes import build_router as build_webhook_router
@@ -195,6 +196,7 @@ def build_deps(
         catalogue.find_manifest,
         settings.drift_level,
         prepare=catalogue.refresh,
+        tell=FlagTelling(DeliveryStore(client), settings.public_url),
     )
 
     async def metrics_text() -> bytes:

@@ -17,6 +17,7 @@ NAMES = {
     "run.alert": "ForewarnRunLikelyToFail",
     "webhook.test": "ForewarnTest",
     "webhook.disabled": "ForewarnWebhookDisabled",
+    "monitor.flagged": "ForewarnMonitorFlagged",
 }
 NO_END = "0001-01-01T00:00:00Z"
 """What Alertmanager writes as the end of an alert that has none."""
@@ -34,6 +35,7 @@ def to_alertmanager(event: Mapping[str, Any]) -> dict[str, Any]:
         "agent": data.get("agent"),
         "monitor": data.get("monitor_id"),
         "webhook": data.get("webhook_id"),
+        "test": data.get("test"),
     }
     labels = {name: text for name, value in named.items() if value is not None and (text := clean(value, 200))}
     annotations = {

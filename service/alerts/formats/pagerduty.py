@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from service.alerts.formats.words import clean, facts, link_of, severity_of, title
+from service.alerts.formats.words import clean, facts, link_of, link_text, severity_of, title
 
 ENDPOINT = "https://events.pagerduty.com/v2/enqueue"
 
@@ -17,7 +17,7 @@ ENDPOINT = "https://events.pagerduty.com/v2/enqueue"
 def to_pagerduty(event: Mapping[str, Any], routing_key: str) -> dict[str, Any]:
     """The event for the service that the routing key names."""
     data, named = event["data"], dict(facts(event))
-    about = named.get("Run") or named.get("Webhook") or ""
+    about = named.get("Run") or named.get("Webhook") or named.get("Monitor") or ""
     link = link_of(event)
     body: dict[str, Any] = {
         "routing_key": routing_key,
@@ -36,7 +36,7 @@ def to_pagerduty(event: Mapping[str, Any], routing_key: str) -> dict[str, Any]:
         },
     }
     if link:
-        body["links"] = [{"href": link, "text": "Look at the run"}]
+        body["links"] = [{"href": link, "text": link_text(event)}]
     return body
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.alerts.formats.words import facts, link_of, severity_of, title
+from service.alerts.formats.words import facts, link_of, link_text, severity_of, title
 
+HEADS = ("Run", "Webhook", "Monitor")
 # A value of 200 characters is at most 1,000 once it is escaped.
 
 
@@ -19,14 +20,14 @@ def to_slack(event: Mapping[str, Any]) -> dict[str, Any]:
     """The event as a message."""
     severity, named = severity_of(event), facts(event)
     headline = f"[{severity}] {title(event)}"
-    first = next((value for name, value in named if name in {"Run", "Webhook"}), "")
+    first = next((value for name, value in named if name in HEADS), "")
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": False}},
         {"type": "section", "fields": [_mrkdwn(f"*{name}*\n{escape(value)}") for name, value in named]},
     ]
     link = link_of(event)
     if link:
-        blocks.append({"type": "section", "text": _mrkdwn(f"<{escape(link).replace('|', '%7C')}|Look at the run>")})
+        blocks.append({"type": "section", "text": _mrkdwn(f"<{escape(link).replace('|', '%7C')}|{link_text(event)}>")})
     return {"text": escape(f"{headline}: {first}" if first else headline), "blocks": blocks}
 
 

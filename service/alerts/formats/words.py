@@ -8,6 +8,11 @@ from typing import Any, Literal
 
 Severity = Literal["info", "warning", "critical"]
 CUT = "…"
+FLAGGED = {
+    "promise": "A monitor's promise on false alarms no longer holds",
+    "coverage": "A monitor reads its runs otherwise than those of its calibration",
+    "symbols": "A monitor's runs do other things than those of its calibration",
+}
 
 
 def clean(raw_text: object, limit: int) -> str:
@@ -33,6 +38,8 @@ def title(event: Mapping[str, Any]) -> str:
         return "Test event of forewarn"
     if event["type"] == "webhook.disabled":
         return "A webhook of forewarn is disabled"
+    if event["type"] == "monitor.flagged":
+        return FLAGGED.get(str(event["data"].get("test")), "A monitor's runs have changed")
     return "An agent's run is likely to fail" + (" (it is over by now)" if event["data"].get("stale") else "")
 
 
@@ -51,6 +58,15 @@ def facts(event: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("Monitor", data.get("monitor_id")),
             ("Because of", _cause(data.get("evidence"))),
         ]
+    elif event["type"] == "monitor.flagged":
+        named += [
+            ("Monitor", data.get("monitor_id")),
+            ("Test", data.get("test")),
+            ("About", _about(data)),
+            ("Now", _share(_figure(data, "now"))),
+            ("Calibration", _share(_figure(data, "reference"))),
+            ("Runs", data.get("runs")),
+        ]
     else:
         named += [
             ("Webhook", data.get("webhook_id")),
@@ -62,14 +78,38 @@ def facts(event: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, value in named if value is not None and (text := clean(value, 200))]
 
 
+def link_text(event: Mapping[str, Any]) -> str:
+    """What the link leads to."""
+    return "Look at the monitor" if event["type"] == "monitor.flagged" else "Look at the run"
+
+
 def link_of(event: Mapping[str, Any]) -> str:
-    """The run's address, if the service knows its own from outside; else ""."""
+    """The address of the run, or of the monitor's quality, if the service knows its own from outside; else ""."""
     link = event["data"].get("link")
     return link if isinstance(link, str) and link.startswith(("http://", "https://")) and len(link) <= 1500 else ""
 
 
 def _share(value: Any) -> str | None:
     return f"{value:.0%}" if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _about(data: Mapping[str, Any]) -> str:
+    """What a flag is about: a group of runs, or a share and where it went."""
+    about = str(data.get("about") or "")
+    if data.get("test") == "promise" or not about.endswith(("+", "-")):
+        return about
+    return f"{about[:-1]} {'rises' if about.endswith('+') else 'falls'}"
+
+
+def _figure(data: Mapping[str, Any], name: Literal["now", "reference"]) -> Any:
+    """A share of a flag's figures, then and now: of false alarms, or of steps."""
+    figures = data.get("figures")
+    if not isinstance(figures, Mapping):
+        return None
+    false_alarms = figures.get("false_alarms")
+    if isinstance(false_alarms, Mapping):
+        return false_alarms.get("value") if name == "now" else figures.get("expected")
+    return figures.get(name)
 
 
 def _cause(evidence: Any) -> str | None:

@@ -13,6 +13,7 @@ import orjson
 from monitors.bundle.manifest import Manifest
 from service.core.quality.counts import Counts, parse_tally, total
 from service.core.quality.finished import FinishedRun
+from service.core.quality.flagged import FlagNews, TellFlag, take_untold, tell_nobody, to_news
 from service.core.quality.promises import promises_of
 from service.core.quality.reports import Material, to_report
 from service.core.quality.store import QualityStore
@@ -39,7 +40,8 @@ Pair = tuple[str, str]
 class QualityKeeper:
     """Reports on monitors, and the looks that they rest on. `level`: with what probability each test flags, ever,
     a monitor of which nothing has changed. `prepare` is awaited before each look: what is known of monitors is
-    brought up to date there."""
+    brought up to date there. `tell` hears of each flag at the look after the one that found it, at least once, and
+    again only where a process died or two looked at once."""
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class QualityKeeper:
         clock: Callable[[], float] = time.time,
         settled_ms: int = SETTLED_MS,
         prepare: Callable[[], Awaitable[object]] | None = None,
+        tell: TellFlag = tell_nobody,
     ) -> None:
         self._store = store
         self._find_manifest = find_manifest
@@ -57,6 +60,7 @@ class QualityKeeper:
         self._clock = clock
         self._settled_ms = settled_ms
         self._prepare = prepare
+        self._tell = tell
         self._reports: dict[Pair, JsonObject] = {}
         self._known: dict[str, tuple[int, FinishedRun]] = {}
         self._reported_ms = -(2**60)
@@ -86,7 +90,9 @@ class QualityKeeper:
         counts = parse_tally(await self._store.read_tallies())
         until_ms = self._now_ms() - self._settled_ms
         runs, moved, more = await self._store.read_ended(cursors, until_ms, AT_ONCE)
-        states = await asyncio.to_thread(self._take, kept, counts, runs)
+        states, untold = await asyncio.to_thread(self._take, kept, counts, runs)
+        for news in untold:
+            await self._tell(news)
         new = {to_field(*pair): to_bytes(state) for pair, state in states.items()}
         new = {field: value for field, value in new.items() if kept.get(field) != value}
         if new or moved != cursors:
@@ -127,8 +133,14 @@ class QualityKeeper:
 
     def _take(
         self, kept: Mapping[str, bytes], counts: Mapping[Pair, Counts], runs: Sequence[FinishedRun]
-    ) -> dict[Pair, Watched]:
+    ) -> tuple[dict[Pair, Watched], list[FlagNews]]:
         states = {to_pair(field): from_bytes(value) for field, value in kept.items() if field != CURSORS}
+        # Of earlier looks: what this one finds is kept first, so that whoever hears of a flag finds it.
+        untold = [
+            to_news(pair[0], test, self._to_material(pair, state, counts, ()))
+            for pair, state in states.items()
+            for test in take_untold(state)
+        ]
         ended: dict[Pair, list[FinishedRun]] = {}
         for run in sorted(runs, key=lambda one: one.ended_ms):
             ended.setdefault((run.project, run.monitor_id), []).append(run)
@@ -137,7 +149,7 @@ class QualityKeeper:
             if manifest is not None:
                 state = states.setdefault(pair, Watched())
                 take(state, manifest, counts.get(pair, {}), ended.get(pair, ()), self._level, self._now_ms())
-        return states
+        return states, untold
 
     def _report(
         self, kept: Mapping[str, bytes], counts: Mapping[Pair, Counts], recent: Mapping[Pair, list[FinishedRun]]
@@ -146,10 +158,14 @@ class QualityKeeper:
         for pair in sorted(counts)[:MOST_SERIES]:
             raw = kept.get(to_field(*pair))
             watched = Watched() if raw is None else from_bytes(raw)
-            manifest = self._find_manifest(pair[1])
-            material = Material(pair[1], counts[pair], watched, recent.get(pair, []), manifest, self._level)
-            reports[pair] = to_report(material)
+            reports[pair] = to_report(self._to_material(pair, watched, counts, recent.get(pair, [])))
         return reports
+
+    def _to_material(
+        self, pair: Pair, watched: Watched, counts: Mapping[Pair, Counts], recent: Sequence[FinishedRun]
+    ) -> Material:
+        manifest = self._find_manifest(pair[1])
+        return Material(pair[1], counts.get(pair, {}), watched, recent, manifest, self._level)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -71,8 +71,12 @@ def to_report(material: Material) -> JsonObject:
         "promise": None if manifest is None else _promise(material, manifest),
         COVERAGE: None if reference is None else _coverage(material, reference),
         SYMBOLS: None if reference is None or manifest is None else _symbols(material, reference, manifest.n_symbols),
-        "flags": [{"test": test, **asdict(flag)} for test, flag in sorted(watched.flags.items())],
+        "flags": [{"test": test, **asdict(flag, dict_factory=_untold)} for test, flag in sorted(watched.flags.items())],
     }
+
+
+def _untold(fields: Sequence[tuple[str, object]]) -> JsonObject:
+    return {name: value for name, value in fields if name != "told"}
 
 
 def _rightness(counts: Counts) -> JsonObject:

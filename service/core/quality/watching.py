@@ -42,6 +42,8 @@ class Flag:
     runs: int
     log_evidence: float
     about: str
+    told: bool = False
+    """The event about it is on its way to webhooks, or was."""
 
 
 @dataclass(slots=True)

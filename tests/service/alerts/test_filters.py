@@ -40,6 +40,23 @@ def test_filters_of_alerts_leave_notices_alone() -> None:
     assert Filters(monitors=("m-2",), severity="critical").admit("webhook.disabled", {"severity": "warning"})
 
 
+@pytest.mark.parametrize(
+    ("filters", "admitted"),
+    [
+        ({}, True),
+        ({"monitors": ["m-2"]}, False),
+        ({"agents": ["sales"]}, True),
+        ({"severity": "critical"}, False),
+        ({"events": ["run.alert"]}, False),
+        ({"events": ["monitor.flagged"]}, True),
+    ],
+    ids=str,
+)
+def test_a_flag_must_pass_what_speaks_of_monitors_and_severity(filters: Any, admitted: bool) -> None:
+    flag = {"monitor_id": "m-1", "severity": "warning"}
+    assert Filters.model_validate(filters).admit("monitor.flagged", flag) is admitted
+
+
 def test_an_alert_of_unknown_severity_is_not_left_out() -> None:
     assert Filters(severity="critical").admit("run.alert", {**ALERT, "severity": None})
 

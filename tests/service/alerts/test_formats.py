@@ -60,6 +60,24 @@ NOTICE = {
 }
 
 
+FLAGGED = {
+    "id": "notice_2",
+    "type": "monitor.flagged",
+    "project": "acme",
+    "severity": "warning",
+    "monitor_id": "m-1",
+    "test": "coverage",
+    "about": "new_tool+",
+    "since_ms": 1_780_000_000_123,
+    "runs": 210,
+    "evidence": 44_000.0,
+    "level": 0.01,
+    "figures": {"name": "new_tool", "reference": 0.0, "now": 0.24, "rise": 44_000.0},
+    "link": "https://forewarn.example/v1/monitors/m-1/quality",
+    "created_ms": 1_780_000_000_123,
+}
+
+
 def rendered(chosen: BodyFormat, **changes: Any) -> Any:
     body = parse_outbox_alert(orjson.dumps({**ALERT, **changes})).body()
     return orjson.loads(formats.render(webhook(chosen), body))
@@ -153,8 +171,8 @@ def test_an_alert_keeps_to_what_the_receiver_publishes(chosen: BodyFormat) -> No
 
 @pytest.mark.parametrize("chosen", CHECKS)
 def test_a_test_event_and_a_notice_do_so_too(chosen: BodyFormat) -> None:
-    notice = parse_outbox_alert(orjson.dumps(NOTICE)).body()
-    for event in (orjson.dumps(TEST), notice):
+    notices = [parse_outbox_alert(orjson.dumps(raw)).body() for raw in (NOTICE, FLAGGED)]
+    for event in (orjson.dumps(TEST), *notices):
         CHECKS[chosen](orjson.loads(formats.render(webhook(chosen), event)))
 
 
@@ -189,6 +207,18 @@ def test_a_slack_message_links_the_run_where_the_service_knows_its_address() -> 
     linked = orjson.dumps(rendered("slack")).decode()
     assert "<https://forewarn.example/v1/runs/run%207|Look at the run>" in linked
     assert "Look at the run" not in orjson.dumps(rendered("slack", link="/v1/runs/run%207")).decode()
+
+
+def test_a_flag_says_which_monitor_reads_what_otherwise_and_since_when() -> None:
+    slack = orjson.dumps(rendered("slack", **FLAGGED)).decode()
+    assert "[warning] A monitor reads its runs otherwise than those of its calibration: m-1" in slack
+    assert all(text in slack for text in ("new_tool rises", "24%", "0%", "210", "/quality|Look at the monitor>"))
+    promise = {"test": "promise", "about": "", "figures": {"expected": 0.1, "false_alarms": {"value": 0.31}}}
+    named = rendered("pagerduty", **FLAGGED | promise)["payload"]["custom_details"]
+    assert (named["Now"], named["Calibration"]) == ("31%", "10%")
+    assert "About" not in named
+    assert rendered("pagerduty", **FLAGGED | {"figures": None})["payload"]["summary"]
+    assert rendered("alertmanager", **FLAGGED)["alerts"][0]["labels"]["test"] == "coverage"
 
 
 @pytest.mark.parametrize("severity", ["info", "warning", "critical"])

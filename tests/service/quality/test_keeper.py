@@ -9,7 +9,9 @@ import pytest
 
 from monitors.bundle.manifest import Manifest
 from service.core.outcomes import Outcome, say_outcome
+from service.core.quality.flagged import FlagNews
 from service.core.quality.keeper import QualityKeeper
+from service.errors import LogUnavailable
 from service.redis_log.quality import RedisQualityStore
 from service.settings import read_settings
 from tests.service.conftest import Core
@@ -88,6 +90,33 @@ async def test_runs_that_ended_in_one_moment_are_looked_at_together_and_named_no
     await keeper.look()
     kept = await store.read_kept()
     assert b"secret" not in kept["cursors"]
+
+
+async def test_a_flag_is_kept_and_then_told_once(core: Core) -> None:
+    told: list[FlagNews] = []
+
+    async def tell(news: FlagNews) -> None:
+        told.append(news)
+        if len(told) == 1:
+            raise LogUnavailable("the first try fails")
+
+    store = RedisQualityStore(core.client, core.keys, core.reader)
+    made = manifest([float(number) for number in range(100)])
+    keepers = [QualityKeeper(store, lambda _: made, 0.01, settled_ms=-1000, tell=tell) for _ in range(2)]
+    await core.client.hset(core.keys[0].tally, mapping={"default:m:0:1000": 900, "default:m:0:1010": 600})
+    await keepers[0].look()
+    assert not told, "what is told can be looked up"
+    report = (await keepers[0].reports(-1))["default", "m"]
+    assert [(flag["test"], "told" in flag) for flag in report["flags"]] == [("promise", False)]
+    with pytest.raises(LogUnavailable):
+        await keepers[1].look()
+    for keeper in (*keepers, *keepers):
+        await keeper.look()
+    assert len(told) == 2, "once, and the try that failed"
+    assert told[0] == told[1]
+    assert (told[1].project, told[1].monitor_id, told[1].test, told[1].flag.runs) == ("default", "m", "promise", 1500)
+    assert told[1].figures is not None
+    assert told[1].figures["false_alarms"]["hits"] == 600
 
 
 async def test_a_project_that_is_forgotten_leaves_no_count(core: Core) -> None:
