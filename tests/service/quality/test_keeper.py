@@ -74,6 +74,18 @@ async def test_each_run_that_ended_is_looked_at_once_by_whoever_looks(core: Core
     assert not await store.write_kept(b"stale", {"x": b"y"})
 
 
+@pytest.mark.parametrize("crowded", [0, 1, 3])
+async def test_the_newest_outcomes_are_found_wherever_they_are(core: Core, crowded: int) -> None:
+    """Every fourth outcome, or all of them in one partition but for a few."""
+    for number in range(200):
+        partition = number % 4 if not crowded or number < 10 else crowded
+        await core.client.zadd(core.keys[partition].labelled, {f"default:r{number}": number})
+    store = RedisQualityStore(core.client, core.keys, core.reader)
+    for count in (1, 60, 150, 500):
+        newest = {f"default:r{number}": number for number in range(max(0, 200 - count), 200)}
+        assert await store.newest_labelled(count) == newest
+
+
 async def test_runs_that_ended_in_one_moment_are_looked_at_together_and_named_nowhere(core: Core) -> None:
     async with core.working():
         for number in range(6):
