@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -205,9 +205,10 @@ class DeletionLog(Protocol):
         """Runs of these partitions that are still to be erased."""
         ...
 
-    async def erase(self, lease: Lease, ref: RunRef) -> bool:
-        """Erase a run from its partition, atomically; False where the fence has moved on. To be called between two
-        batches of its owner."""
+    async def erase(self, lease: Lease, ref: RunRef, before_last: Callable[[], Awaitable[None]]) -> bool:
+        """Erase a run from its partition; False where the fence has moved on. To be called between two batches of its
+        owner. `before_last` is called when no more comes of the run and its record is still there; whoever dies before
+        the end does it all again."""
         ...
 
     async def erased(self, ref: RunRef, now_ms: int) -> None:

@@ -7,16 +7,18 @@ in `forewarn:deletions`, knows the run by a digest alone: `<id>` → JSON, `<id>
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from service.records import Deletion, Lease, RunRef, WorkerReport
 from service.redis_log import scripts
 from service.redis_log.connection import RedisClient, redis_errors, run_script
 from service.redis_log.keys import DELETIONS, WORKERS, KeySpace, trace_key
-from service.redis_log.scripts import Call
+from service.redis_log.scripts import Argument, Call
 
 KEPT_MS = 30 * 24 * 3_600_000
+# Entries of up to 2 KB that are looked at in one step: Redis then serves nobody else for 10 to 20 ms.
+PORTION = 1000
 # The API's clock says when a run began, the worker's when a step was archived.
 SKEW_MS = 3_600_000
 # A worker not heard of for so long is not waited for: its archive is cleaned once it is back.
@@ -78,15 +80,25 @@ class RedisDeletionLog:
             for name in names
         ]
 
-    async def erase(self, lease: Lease, ref: RunRef) -> bool:
-        """See `ports.DeletionLog.erase`."""
+    async def erase(self, lease: Lease, ref: RunRef, before_last: Callable[[], Awaitable[None]]) -> bool:
+        """See `ports.DeletionLog.erase`. Redis serves others between two portions."""
         keys = self._keys[lease.partition]
         streams = [keys.steps, keys.parked, keys.outbox, f"{keys.outbox}:parked", keys.closed, keys.feed]
         indexes = [keys.runs, keys.live, keys.early, keys.ended, keys.labelled, keys.held]
         own = [keys.run(ref), keys.scores(ref), keys.ids(ref), keys.run_early(ref), keys.run_held(ref)]
         touched = [keys.fence, keys.cursor, keys.counts, keys.alerts, keys.run_alerts(ref), *streams, *indexes, *own]
-        call = Call(scripts.ERASE, touched, [lease.fence, ref.name, ref.project, ref.run_id])
-        return bool(await run_script(self._client, call))
+        starts: list[Argument] = ["-"] * len(streams)
+        for last in ("", "1"):
+            if last:
+                await before_last()
+            done = False
+            while not done:
+                said: list[Argument] = [lease.fence, ref.name, ref.project, ref.run_id, PORTION, last]
+                answer = await run_script(self._client, Call(scripts.ERASE, touched, [*said, *starts]))
+                if not answer[0]:
+                    return False
+                done, starts = answer[0] == 2, answer[1:]
+        return True
 
     async def erased(self, ref: RunRef, now_ms: int) -> None:
         """See `ports.DeletionLog.erased`. Traces that were said to belong to the run know it no more."""

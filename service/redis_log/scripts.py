@@ -714,10 +714,12 @@ ERASE = Script(
     + """
 -- KEYS: fence, cursor, counts, alerts, run's alerts, steps, parked, outbox, outbox:parked, closed, feed; runs, live,
 --   early, ended, labelled, held; run, scores, ids, run's early, run's held.
--- ARGV: fence, run name, project, run id.
--- Erases a run, wherever it stands in the partition. Its entries that are not scored yet count as scored. Returns 0
--- when the fence has moved on and nothing was done.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+-- ARGV: fence, run name, project, run id, portion (entries of up to 2 KB), "1" to erase the run itself too; where to
+--   go on in each stream ("-" to begin with).
+-- Takes a run's entries out of the streams, a portion at a time; those that are not scored yet count as scored. With
+-- the end of all streams in reach, the run itself goes in the same step, so that nothing can come in between.
+-- Returns {0} when the fence has moved on and nothing was done; else {2 if all is done, 1 if not, where to go on}.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {0} end
 local project, run_id = '"project":"' .. ARGV[3] .. '"', '"run_id":"' .. ARGV[4] .. '"'
 local function is_its(entry)
   if entry.r then return entry.r == ARGV[2] end
@@ -732,26 +734,36 @@ local function later(one, other)
   return ms > other_ms or (ms == other_ms and tonumber(number) > tonumber(other_number))
 end
 local cursor, unscored = redis.call('HGET', KEYS[2], 'id') or '0-0', 0
-for k = 6, 11 do
-  local start = '-'
-  repeat
-    local rows = redis.call('XRANGE', KEYS[k], start, '+', 'COUNT', 256)
+local left, answer = tonumber(ARGV[5]), {2}
+for s = 1, 6 do
+  local stream, start, through = KEYS[5 + s], ARGV[6 + s], false
+  while left > 0 and not through do
+    local rows = redis.call('XRANGE', stream, start, '+', 'COUNT', 16)
     for _, row in ipairs(rows) do
       local entry = {}
-      for f = 1, #row[2], 2 do entry[row[2][f]] = row[2][f + 1] end
+      for f = 1, #row[2], 2 do
+        entry[row[2][f]] = row[2][f + 1]
+        left = left - #row[2][f + 1] / 2000
+      end
+      left = left - 1
       if is_its(entry) then
-        redis.call('XDEL', KEYS[k], row[1])
-        if k == 6 and later(row[1], cursor) then unscored = unscored + 1 end
+        redis.call('XDEL', stream, row[1])
+        if s == 1 and later(row[1], cursor) then unscored = unscored + 1 end
       end
       start = '(' .. row[1]
     end
-  until #rows < 256
+    through = #rows < 16
+  end
+  if not through then answer[1] = 1 end
+  answer[1 + s] = start
 end
 if unscored > 0 then redis.call('HINCRBY', KEYS[3], 'scored', unscored) end
-for _, episode in ipairs(redis.call('HKEYS', KEYS[5])) do redis.call('ZREM', KEYS[4], ARGV[2] .. '#' .. episode) end
-for k = 12, 17 do redis.call('ZREM', KEYS[k], ARGV[2]) end
-redis.call('DEL', KEYS[5], unpack(KEYS, 18))
-return 1
+if answer[1] == 2 and ARGV[6] == '1' then
+  for _, episode in ipairs(redis.call('HKEYS', KEYS[5])) do redis.call('ZREM', KEYS[4], ARGV[2] .. '#' .. episode) end
+  for k = 12, 17 do redis.call('ZREM', KEYS[k], ARGV[2]) end
+  redis.call('DEL', KEYS[5], unpack(KEYS, 18))
+end
+return answer
 """,
 )
 

@@ -16,7 +16,7 @@ from service.worker.holding import Holding
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
-ASIDE_S = 10.0
+ASIDE_S = 60.0
 
 Erasing = Callable[[Holding], Awaitable[bool]]
 FindAlerts = Callable[[RunRef], Awaitable[list[str]]]
@@ -71,13 +71,13 @@ class Deleter:
             await self._deletions.clean(deletion, self._worker, now_ms())
 
     async def _erase(self, holding: Holding, ref: RunRef) -> bool:
-        alerts = await self._find_alerts(ref)
-        await self._forget_deliveries(holding.lease.partition, ref, alerts)
-        if not await self._deletions.erase(holding.lease, ref):
+        async def forget() -> None:
+            # While the run's alerts are known, and no more of them can be taken out of the outbox.
+            await self._forget_deliveries(holding.lease.partition, ref, await self._find_alerts(ref))
+
+        if not await self._deletions.erase(holding.lease, ref, forget):
             return False
         holding.drop(ref)
-        # Of alerts that were still in the outbox a moment ago.
-        await self._forget_deliveries(holding.lease.partition, ref, alerts)
         return True
 
     async def _clean(self, archive: StepArchive, digest: str, since_ms: int) -> bool:

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import orjson
+import pytest
 import zstandard
 from prometheus_client import CollectorRegistry
 
+from service.alerts.keys import delivery_key, webhook_deliveries_key, webhooks_key
+from service.alerts.records import delivery_id
+from service.alerts.store import DeliveryStore
 from service.archive.files import FileArchive
-from service.records import Ending, RunDescription, RunRef
+from service.core.alerting import alert_id
+from service.records import Ending, Entry, NewStep, RunDescription, RunRef
+from service.redis_log import deleting as log_of_deletions
 from service.redis_log.client import RedisClient
 from service.redis_log.deleting import RedisDeletionLog
 from service.redis_log.endings import RedisEndingLog
+from service.redis_log.keys import partition_of
+from service.redis_log.runs import RedisRunReader
 from service.telemetry import WorkerMetrics
 from service.worker.deleting import Deleter, now_ms
 from service.worker.ending import EndingArchiver
 from service.worker.holding import Holding
-from tests.service.conftest import Core
+from tests.service.conftest import PARTITIONS, Core
+from tests.service.faults.client import Faults, FaultyRedis, Kind
+from tests.service.test_no_content import dump
 
 NAME = "run-to-go"
+# In the same partition.
+OTHER = next(
+    f"bystander-{n}"
+    for n in itertools.count()
+    if partition_of(RunRef("default", f"bystander-{n}"), PARTITIONS)
+    == partition_of(RunRef("default", NAME), PARTITIONS)
+)
 
 
 class HeldUpArchive(FileArchive):
@@ -59,14 +79,100 @@ def build_deleter(
     async def aside(partition: int, work: Callable[[Holding], Awaitable[bool]]) -> bool:
         return await work(held[partition])
 
-    async def no_alerts(ref: RunRef) -> list[str]:
-        return []
+    async def find_alerts(ref: RunRef) -> list[str]:
+        return [str(alert["id"]) for alert in await RedisRunReader(client, core.keys).read_run_alerts(ref)]
 
-    async def no_deliveries(partition: int, ref: RunRef, alerts: list[str]) -> None:
-        pass
+    async def forget(partition: int, ref: RunRef, alerts: list[str]) -> None:
+        await DeliveryStore(client).forget(partition, ref.project, alerts)
 
     log = RedisDeletionLog(client, core.keys)
-    return Deleter(log, "w1", lambda: held, aside, archive, locks, no_alerts, no_deliveries)
+    return Deleter(log, "w1", lambda: held, aside, archive, locks, find_alerts, forget)
+
+
+async def plant(core: Core, name: str) -> str:
+    """A run with steps, an outcome, an alert that is on its way out, and a delivery of another; what its deliveries and
+    alerts are known by."""
+    ref, keys = core.ref(name), core.keys.of_run(core.ref(name))
+    await core.log.describe(ref, RunDescription("clerk", f"do {name}", {"x": name}), "m-fake")
+    early = NewStep(b'{"early": true}', "", 90)
+    await core.append(name, [*(NewStep(b'{"of": "%s"}' % name.encode(), str(n)) for n in range(5)), early])
+    partition, alert = core.keys.partition_of(ref), alert_id(ref, 1, "m-fake")
+    body = orjson.dumps({"id": alert, "project": "default", "run_id": name, "episode": 1})
+    await core.client.hset(keys.run_alerts(ref), mapping={"1": body, "ack:1": "{}"})
+    await core.client.zadd(keys.alerts, {f"{ref.name}#1": 1})
+    await core.client.xadd(keys.outbox, {"alert": body})
+    await core.client.xadd(keys.parked, {"r": ref.name, "p": 1, "t": 1, "i": "", "why": "", "d": body})
+    await core.client.hset(webhooks_key("default"), "wh_1", "{}")
+    delivery = delivery_id(partition, alert, "wh_1")
+    await core.client.hset(delivery_key(partition, delivery), mapping={"id": delivery, "body": body})
+    await core.client.zadd(webhook_deliveries_key(partition, "wh_1"), {delivery: 1})
+    await core.log.set_outcome(ref, success=False, intervened=None)
+    return alert
+
+
+async def kept_of(core: Core, name: str) -> list[Any]:
+    """All that Redis has of a run that `plant` made."""
+    ref, keys, client = core.ref(name), core.keys.of_run(core.ref(name)), core.client
+    partition = core.keys.partition_of(ref)
+    delivery = delivery_id(partition, alert_id(ref, 1, "m-fake"), "wh_1")
+    streams = [await client.xrange(key) for key in (keys.steps, keys.parked, keys.outbox, keys.closed)]
+    return [
+        [row for stream in streams for row in stream if name.encode() in repr(row).encode()],
+        await client.hgetall(keys.run(ref)),
+        await client.hgetall(keys.run_early(ref)),
+        await client.hgetall(keys.run_alerts(ref)),
+        await client.zrange(keys.ids(ref), 0, -1),
+        [await client.zscore(index, ref.name) for index in (keys.runs, keys.ended, keys.labelled)],
+        await client.zscore(keys.alerts, f"{ref.name}#1"),
+        await client.hgetall(delivery_key(partition, delivery)),
+        await client.zscore(webhook_deliveries_key(partition, "wh_1"), delivery),
+    ]
+
+
+def entry_of(core: Core, name: str) -> Entry:
+    """A step of a run, as it was archived."""
+    return Entry(core.keys.partition_of(core.ref(name)), "1-1", core.ref(name), 0, b'{"n": 1}', 1, "")
+
+
+@pytest.mark.parametrize("kind", ["dies", "answer is lost"])
+async def test_a_deletion_that_fails_between_any_two_commands_is_gone_on_with(
+    core: Core, kind: Kind, redis_kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if redis_kind == "cluster":
+        pytest.skip("a cluster differs in its client alone, which has kills of its own")
+    monkeypatch.setattr(log_of_deletions, "PORTION", 3)
+    for after in itertools.count(0 if kind == "dies" else 1):
+        await core.client.flushall()
+        folder = tmp_path / str(after)
+        for name in (NAME, OTHER):
+            await plant(core, name)
+        with closing(FileArchive(folder, "w0")) as before:
+            before.write([entry_of(core, name) for name in (NAME, OTHER)])
+        unharmed = await kept_of(core, OTHER)
+        deletions, held = RedisDeletionLog(core.client, core.keys), await hold_all(core)
+        await deletions.ask(core.ref(NAME), now_ms())
+        faults = Faults(kind, after)
+        with closing(FileArchive(folder, "w1")) as archive:
+            deleter = build_deleter(FaultyRedis(core.client, faults), core, held, archive)
+            deleting, met = asyncio.create_task(deleter.round()), asyncio.create_task(faults.met.wait())
+            await asyncio.wait({deleting, met} if kind == "dies" else {deleting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (deleting, met):
+                task.cancel()
+            await asyncio.gather(deleting, met, return_exceptions=True)
+            await build_deleter(core.client, core, await hold_all(core), archive).round()
+        where = f"fault {after}: {faults.where}"
+        assert await deletions.waiting(range(core.keys.count)) == [], where
+        assert await deletions.unclean("w1", now_ms()) == [], where
+        left = await dump(core.client)
+        assert NAME.encode() not in left, where
+        assert alert_id(core.ref(NAME), 1, "m-fake").encode() not in left, where
+        assert await kept_of(core, OTHER) == unharmed, where
+        assert NAME.encode() not in archived(folder), where
+        assert archived(folder).count(OTHER.encode()) == 1, where
+        if not faults.where:
+            break
+    # A look at each partition, several portions, deliveries, and the marks.
+    assert after > core.keys.count + 6
 
 
 async def test_what_was_on_its_way_into_the_archive_when_its_run_was_erased_is_taken_out_again(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from service.records import NewStep, RunDescription, RunRef, StepGroup, WorkerReport
+from service.redis_log import deleting
 from service.redis_log.deleting import GONE_MS, RedisDeletionLog
 from tests.service.conftest import Core
 from tests.service.test_no_content import dump
@@ -29,16 +32,43 @@ async def test_a_run_is_erased_and_no_other_with_what_waits_to_be_scored(core: C
         await core.log.append([StepGroup(one, tuple(steps), "m-fake")])
     lease = await core.partitions.acquire(partition, "w1")
     assert lease is not None
-    assert not await deletions.erase(replace(lease, fence=lease.fence - 1), ref), "another owner has it"
+    assert not await deletions.erase(replace(lease, fence=lease.fence - 1), ref, nothing), "another owner has it"
     assert (await core.reader.backlog())[partition] > 3
-    assert await deletions.erase(lease, ref)
+    assert await deletions.erase(lease, ref, nothing)
     assert b"run-to-go" not in await dump_of(core)
     assert await core.reader.read_run(ref) is None
     assert (await core.reader.backlog())[partition] == 2, "those of the other run"
     assert (await core.reader.read_run(other)) is not None
-    assert await deletions.erase(lease, ref), "again does no harm"
+    assert await deletions.erase(lease, ref, nothing), "again does no harm"
     assert (await core.reader.backlog())[partition] == 2
     assert await core.post("run-to-go", b"{}") == [0], "it begins anew"
+
+
+async def nothing() -> None:
+    """Done before the last."""
+
+
+async def test_a_run_is_erased_in_portions_while_steps_come_in(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deleting, "PORTION", 3)
+    deletions, ref = RedisDeletionLog(core.client, core.keys), core.ref("run-to-go")
+    partition = core.keys.partition_of(ref)
+    names = [f"stays-{n}" for n in range(99) if core.keys.partition_of(core.ref(f"stays-{n}")) == partition][:3]
+    for _ in range(20):
+        for name in ("run-to-go", *names):
+            await core.post(name, b"{}")
+    lease = await core.partitions.acquire(partition, "w1")
+    assert lease is not None
+
+    async def come_in() -> None:
+        assert (await core.reader.backlog())[partition] == 60, "its entries are gone"
+        assert await core.reader.read_run(ref) is not None, "and it is still known"
+        await core.post("run-to-go", *[b"{}"] * 20)
+
+    assert await deletions.erase(lease, ref, come_in)
+    assert await core.reader.read_run(ref) is None
+    assert (await core.reader.backlog())[partition] == 60
+    left = await core.client.xrange(core.keys[partition].steps)
+    assert {fields[b"r"] for _, fields in left} == {f"default:{name}".encode() for name in names}
 
 
 async def dump_of(core: Core) -> bytes:
