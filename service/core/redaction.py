@@ -132,6 +132,7 @@ class Masker:
         self._deadline = 0.0
         self._looks = 0
         self._overrun = False
+        self._with_rules = False
 
     @property
     def active(self) -> bool:
@@ -140,16 +141,17 @@ class Masker:
 
     def mask(self, value: JsonValue, data: bytes | None = None) -> JsonValue:
         """See `Redactor.step`."""
-        if not self._may_hold(value, data):
+        holds_shapes, holds_rules = self._look(value, data)
+        if not holds_shapes and not holds_rules:
             return value
-        self._begin()
+        self._begin(holds_rules)
         masked = self._mask(value)
         self._end()
         return masked
 
     def mask_text(self, text: str) -> str:
         """See `Redactor.text`."""
-        self._begin()
+        self._begin(bool(self._rules))
         masked = self._mask_text(text)
         self._end()
         return masked
@@ -167,24 +169,35 @@ class Masker:
         return found
 
     def _find_in_name(self, text: bytes) -> str:
-        for title, shape in self._shapes if self._hint is not None and self._hint.is_in(text) else ():
+        for title, shape in self._shapes if self._may_hold_shapes(text) else ():
             if any(start < end for start, end in shape.find(text)):
                 return title
+        if not self._may_match_rules(text):
+            return ""
         return next((f"rule {title}" for title, pattern in self._rules if any(True for _ in pattern.spans(text))), "")
 
-    def _may_hold(self, value: JsonValue, data: bytes | None) -> bool:
-        """False if there is nothing to mask: known from one look at the whole."""
+    def _look(self, value: JsonValue, data: bytes | None) -> tuple[bool, bool]:
+        """Whether there may be shapes, and matches of rules, to mask: known from a look at the whole."""
         if data is None:
             data = orjson.dumps(value)
-        if self._any is not None and not self._any.is_in(unescape(data)):
-            return False
-        if self._hint is not None and self._hint.is_in(data):
-            return True
-        return bool(self._rules) and (self._any_rule is None or self._any_rule.is_in(_lines(value)))
+        if self._any is None:
+            lines = _lines(value) if self._rules and self._any_rule is not None else b""
+            return self._may_hold_shapes(data), self._may_match_rules(lines)
+        plain = unescape(data)
+        if not self._any.is_in(plain):
+            return False, False
+        return self._may_hold_shapes(data), self._may_match_rules(plain)
 
-    def _begin(self) -> None:
-        self._looks, self._overrun = 0, False
-        if self._rules:
+    def _may_hold_shapes(self, data: bytes) -> bool:
+        return self._hint is not None and self._hint.is_in(data)
+
+    def _may_match_rules(self, lines: bytes) -> bool:
+        return bool(self._rules) and (self._any_rule is None or self._any_rule.is_in(lines))
+
+    def _begin(self, with_rules: bool) -> None:
+        self._looks, self._overrun, self._with_rules = 0, False, with_rules
+        # The clock of a thread is a call into the kernel, dearer than a look at the whole step.
+        if with_rules:
             self._deadline = self._clock() + BUDGET_S
 
     def _end(self) -> None:
@@ -247,7 +260,7 @@ class Masker:
 
     def _spans(self, raw: bytes, only: Container[str]) -> list[Span]:
         spans: list[Span] = []
-        if self._hint is not None and self._hint.is_in(raw):
+        if self._may_hold_shapes(raw):
             for title, shape in self._shapes:
                 for start, end in shape.find(raw) if title in only and self._hints[title].is_in(raw) else ():
                     if start < end:
@@ -257,7 +270,9 @@ class Masker:
                     if self._looks > LOOKS:
                         self._overrun = True
                         return [(0, len(raw))]
-        may_match = self._any_rule is None or self._any_rule.is_in(raw)
+        if not self._with_rules:
+            return spans
+        may_match = self._may_match_rules(raw)
         if not may_match and self._clock() > self._deadline:
             self._overrun = True
             return [(0, len(raw))]
