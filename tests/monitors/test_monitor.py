@@ -32,7 +32,8 @@ def test_two_reads_of_a_bundle_give_the_same_scores(tiny: TinyBundle, monitor: M
 def test_the_id_is_that_of_the_manifest(copy: Path, monitor: Monitor) -> None:
     assert Monitor.read(copy, device="cpu").monitor_id == monitor.monitor_id
 
-    (copy / MANIFEST).write_bytes((copy / MANIFEST).read_bytes() + b"\n")
+    manifest = orjson.loads((copy / MANIFEST).read_bytes())
+    (copy / MANIFEST).write_bytes(orjson.dumps({**manifest, "metrics": {"other": 1.0}}))
 
     assert Monitor.read(copy, device="cpu").monitor_id != monitor.monitor_id
 

@@ -226,7 +226,7 @@ def test_a_manifest_from_before_devices_were_kept_has_none(tmp_path: Path) -> No
 def test_a_bundle_with_one_flat_threshold_has_the_fields_that_it_always_had(tiny: TinyBundle) -> None:
     written = orjson.loads((tiny.path / MANIFEST).read_bytes()).keys()
 
-    assert written - {"cost"} == orjson.loads(OLD.read_bytes()).keys()
+    assert written - {"cost", "reference"} == orjson.loads(OLD.read_bytes()).keys()
 
 
 def test_thresholds_by_turn_and_by_group_read_back(tmp_path: Path, manifest: Manifest) -> None:
