@@ -36,6 +36,11 @@ LOOKS = 5000
 HINT_BYTES = 8 * 2**20
 KEPT_NAMES = 2000
 _KEPT_MASKERS = 1000
+# Patterns of nothing but letters, digits, and signs that JSON does not escape: alone, in classes, groups, alternatives.
+_UNESCAPED = re.compile(
+    r"(?:\\[bdw.+-]|[A-Za-z0-9 _@:/#=-]|\[(?:[A-Z]-[A-Z]|[a-z]-[a-z]|[0-9]-[0-9]|[A-Za-z0-9 _@:/.]|\\[dw.-])+\]"
+    r"|[(]\?:|[(]\?i\)|[()|?*+]|\{[0-9]+,?[0-9]*\})+"
+)
 
 
 class Redactor(Protocol):
@@ -122,7 +127,9 @@ class Masker:
         sources = [rule.pattern for rule in rules]
         self._any_rule = build_hint(sources)
         # Shapes and rules together in one look at the JSON, where the rules allow it.
-        self._any = build_json_hint(hints, sources)
+        plain = [widen(source) for source in sources]
+        self._escaped = None in plain
+        self._any = build_json_hint(hints, sources if self._escaped else [one for one in plain if one is not None])
         self._numbers = bool(rules) or "card" in dict(self._shapes)
         self._named = "secrets" in dict(self._shapes)
         self._on_overrun = on_overrun
@@ -183,10 +190,9 @@ class Masker:
         if self._any is None:
             lines = _lines(value) if self._rules and self._any_rule is not None else b""
             return self._may_hold_shapes(data), self._may_match_rules(lines)
-        plain = unescape(data)
-        if not self._any.is_in(plain):
+        if not self._any.is_in(unescape(data) if self._escaped else data):
             return False, False
-        return self._may_hold_shapes(data), self._may_match_rules(plain)
+        return self._may_hold_shapes(data), self._may_match_rules(unescape(data))
 
     def _may_hold_shapes(self, data: bytes) -> bool:
         return self._hint is not None and self._hint.is_in(data)
@@ -312,6 +318,15 @@ def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> Pattern | N
         return Pattern("|".join([*hints, *(f"(?:{source})" for source in sources)]), HINT_BYTES)
     except PatternRefused:
         return None
+
+
+def widen(source: str) -> str | None:
+    """A pattern that is in the JSON of every text in which this one is, escapes and all; None where the pattern may ask
+    for what JSON escapes, or for more than is read here."""
+    if _UNESCAPED.fullmatch(source) is None:
+        return None
+    # What stands before a word in JSON may be the letter of an escape. An empty group, as a count may follow.
+    return source.replace(r"\b", "(?:)")
 
 
 def unescape(data: bytes) -> bytes:

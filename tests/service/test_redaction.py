@@ -170,6 +170,8 @@ class TestRulesOfAProject:
         "pattern",
         [
             r"\bab",
+            r"\d\b{2} a",
+            r"(?i)\bN[a-x]?|\b{2}1",
             r"\Bab",
             'a"b',
             r"a\\b",
