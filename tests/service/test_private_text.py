@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 import zstandard
@@ -125,10 +127,35 @@ async def everything(folder: Path, service: Service) -> dict[str, bytes]:
             found[str(file)] = file.read_bytes()
     found["log"] = service.log.read_bytes()
     runs = service.http.get("/v1/runs?limit=500").json()["runs"]
-    pages = ["/v1/runs?limit=500", "/v1/alerts?limit=500", "/v1/webhooks", "/v1/audit", "/metrics"]
-    for page in pages + [f"/v1/runs/{run['run_id']}" for run in runs]:
+    pages = ["/v1/runs?limit=500", "/v1/alerts?limit=500", "/v1/webhooks", "/v1/audit", "/v1/quality", "/metrics"]
+    for run in runs:
+        # The stream of a run that has ended ends too.
+        service.http.post(f"/v1/runs/{run['run_id']}/end")
+        pages += [f"/v1/runs/{run['run_id']}", f"/v1/runs/{run['run_id']}/events"]
+    for page in pages:
         found[page] = service.http.get(page).content
     return found
+
+
+@contextlib.contextmanager
+def listening(service: Service) -> Iterator[list[bytes]]:
+    """What `/v1/events` says meanwhile."""
+    heard: list[bytes] = []
+    stop, connected = threading.Event(), threading.Event()
+
+    def listen() -> None:
+        with contextlib.suppress(httpx.HTTPError), service.http.stream("GET", "/v1/events", timeout=30) as stream:
+            connected.set()
+            for chunk in stream.iter_raw():
+                heard.append(chunk)
+                if stop.is_set():
+                    return
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    assert connected.wait(10)
+    yield heard
+    stop.set()
 
 
 def alerting(tiny: TinyBundle, text: str) -> list[Any]:
@@ -151,17 +178,21 @@ async def test_what_is_planted_is_found_nowhere(
         texts = [text for _, text in PLANTED]
         hook = {"url": address, "description": " ".join(texts)[:500]}
         assert service.http.post("/v1/webhooks", json=hook).status_code == 201
-        for number, text in enumerate(texts):
-            for way in WAYS_IN:
-                way(service, text, number)
-        service.http.put("/v1/runs/alerting", json={"task": texts[0], "tags": {"x": texts[-1]}})
-        service.http.post("/v1/runs/alerting/steps?wait=score&timeout_ms=10000", json=alerting(tiny, texts[0]))
-        service.until(lambda: len(bodies) > 0, 20, "delivered")
+        with listening(service) as heard:
+            for number, text in enumerate(texts):
+                for way in WAYS_IN:
+                    way(service, text, number)
+            service.http.put("/v1/runs/alerting", json={"task": texts[0], "tags": {"x": texts[-1]}})
+            service.http.post("/v1/runs/alerting/steps?wait=score&timeout_ms=10000", json=alerting(tiny, texts[0]))
+            service.until(lambda: len(bodies) > 0, 20, "delivered")
+            service.until(lambda: b"event: alert" in b"".join(heard), 20, "told")
         (alert,) = service.http.get("/v1/alerts?run_id=alerting").json()["alerts"]
         said = {"by": texts[0], "note": " ".join(texts)[:2000]}
         assert service.http.post(f"/v1/alerts/{alert['id']}/acknowledge", json=said).status_code == 200
         service.until_scored(f"early-{len(texts) - 1}", 1)
-        found = await everything(tmp_path, service) | {"webhooks": b"".join(bodies)}
+        found = await everything(tmp_path, service) | {"webhooks": b"".join(bodies), "/v1/events": b"".join(heard)}
+    assert b"steps-0" in found["/v1/events"]
+    assert b"event: alert" in found["/v1/runs/alerting/events"]
     assert b"[redacted]" in found["redis"] + b"".join(found[name] for name in found if name.endswith(".zst"))
     for text in texts:
         secret = max(text.split("\n"), key=len)
