@@ -7,17 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from forewarn.commands.asking import URL, ApiKey, AsJson, Url, ask, plain, print_json, segment
+
 monitors = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-Url = Annotated[str, typer.Option(help="Where the service is.")]
-ApiKey = Annotated[str | None, typer.Option(envvar="FOREWARN_API_KEY", help="The service's API key.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 MonitorId = Annotated[str, typer.Argument(metavar="ID", help="An id that `forewarn monitors list` shows.")]
 Agent = Annotated[str | None, typer.Option(help="Only runs of this agent, as named before their first step.")]
-
-URL = "http://127.0.0.1:8080"
-# An activation waits up to a minute for every worker; an upload may be large.
-TIMEOUT_S = 180.0
 
 
 @monitors.command("list")
@@ -25,14 +20,14 @@ def list_monitors(url: Url = URL, api_key: ApiKey = None, as_json: AsJson = Fals
     """List the monitors that the project may use, the active one first."""
     answer = _ask(url, api_key, "GET", "")
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     for one in answer["monitors"]:
         uses = ["active"] * one["active"] + ["shadow"] * one["shadow"] + [f"agent {name}" for name in one["agents"]]
         columns = [one["monitor_id"], one["state"], ", ".join(uses) or "-", one["manifest"]["name"]]
-        typer.echo("\t".join(_plain(column) for column in columns))
+        typer.echo("\t".join(plain(column) for column in columns))
         if one["reason"]:
-            typer.echo(f"\t{_plain(one['reason'])}")
+            typer.echo(f"\t{plain(one['reason'])}")
 
 
 @monitors.command()
@@ -60,7 +55,7 @@ def activate(
 ) -> None:
     """New runs begin with this monitor, once every worker has loaded and checked it. Runs that have begun keep
     theirs."""
-    answer = _ask(url, api_key, "POST", f"/{_segment(monitor_id)}/activate", json={"agent": agent or ""})
+    answer = _ask(url, api_key, "POST", f"/{segment(monitor_id)}/activate", json={"agent": agent or ""})
     _tell(answer, as_json, f"active: {answer['active']}" if agent is None else f"{agent}: {monitor_id}")
 
 
@@ -73,7 +68,7 @@ def shadow(
     as_json: AsJson = False,
 ) -> None:
     """Have a monitor score new runs beside their own, for comparison and without alerts."""
-    answer = _ask(url, api_key, "DELETE" if off else "POST", f"/{_segment(monitor_id)}/shadow")
+    answer = _ask(url, api_key, "DELETE" if off else "POST", f"/{segment(monitor_id)}/shadow")
     _tell(answer, as_json, f"shadow: {answer['shadow'] or '-'}")
 
 
@@ -87,7 +82,7 @@ def rollback(agent: Agent = None, url: Url = URL, api_key: ApiKey = None, as_jso
 @monitors.command()
 def remove(monitor_id: MonitorId, url: Url = URL, api_key: ApiKey = None, as_json: AsJson = False) -> None:
     """Register a monitor no more and delete its bundle there, unless anything rests on it. Needs an operator's key."""
-    answer = _ask(url, api_key, "DELETE", f"/{_segment(monitor_id)}")
+    answer = _ask(url, api_key, "DELETE", f"/{segment(monitor_id)}")
     _tell(answer, as_json, f"{monitor_id} is removed")
 
 
@@ -111,46 +106,11 @@ def pack_bundle(folder: Path) -> bytes:
 def _ask(
     url: str, api_key: str | None, method: str, path: str, query: dict[str, str] | None = None, **said: Any
 ) -> Any:
-    """The service's answer. Raises ServiceUnreachableError, RefusedError with the service's own words."""
-    import httpx
-
-    from forewarn.replay.connection import Origin, ServiceUnreachableError
-    from monitors.errors import ForewarnError
-
-    origin = Origin.from_url(url, api_key)
-    headers = dict(origin.headers) | said.pop("headers", {})
-    try:
-        answer = httpx.request(
-            method, f"{origin}/v1/monitors{path}", params=query, headers=headers, timeout=TIMEOUT_S, **said
-        )
-        document = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise ServiceUnreachableError(f"{origin} does not answer as forewarn does: {error}") from None
-    if answer.is_success:
-        return document
-    detail = document.get("detail") if isinstance(document, dict) else None
-    raise ForewarnError(_plain(str(detail or f"{origin} answers {answer.status_code}")))
-
-
-def _segment(monitor_id: str) -> str:
-    from urllib.parse import quote
-
-    return quote(monitor_id, safe="")
+    return ask(url, api_key, method, f"/v1/monitors{path}", query, **said)
 
 
 def _tell(answer: Any, as_json: bool, line: str) -> None:
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
-        typer.echo(_plain(line))
-
-
-def _plain(text: str) -> str:
-    """Text of others without characters that could act on a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _print_json(document: Any) -> None:
-    import orjson
-
-    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+        typer.echo(plain(line))
