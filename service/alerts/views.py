@@ -66,6 +66,7 @@ class Rotation(BaseModel):
 
     grace_hours: float | None = Field(
         None,
+        strict=True,
         ge=0,
         le=24 * 90,
         description="How long the old secret signs beside the new one; null: FOREWARN_WEBHOOK_GRACE_HOURS. "

@@ -29,7 +29,9 @@ class NewKey(BaseModel):
         description="`ingest` sends steps and outcomes, `read` looks, `admin` does everything in the project."
     )
     name: str = Field("", max_length=MAX_NAME_CHARS, description="What to call it in listings.")
-    expires_in_days: float | None = Field(None, gt=0, le=3660, description="Without it the key is good until revoked.")
+    expires_in_days: float | None = Field(
+        None, strict=True, gt=0, le=3660, description="Without it the key is good until revoked."
+    )
 
 
 class KeyView(BaseModel):

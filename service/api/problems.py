@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -155,11 +156,15 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
 
 def methods_of(request: Request) -> list[str]:
     """The methods that the request's address answers, over all its routes: the router itself names the first route's
-    alone."""
+    alone. Where a route is at exactly this address, as `/v1/monitors/rollback` is, those with a variable in its place
+    are other things, as in /openapi.json."""
+    routes, path = request.app.routes, request.scope["path"]
+    exact = {method for route in iter_route_contexts(routes) if route.path == path for method in route.methods or ()}
     return [
         method
         for method in _METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+        if method in exact
+        or (not exact and any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes))
     ]
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
-from service.core.projects import Feedback, Privacy, ProjectSettings, RateLimits
+from service.core.projects import PROJECT_NAME, Feedback, Privacy, ProjectSettings, RateLimits
 from service.records import JsonObject
 
 
@@ -36,7 +36,7 @@ class NewProject(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=63, description="Small letters, digits, _ and -.")
+    name: str = Field(pattern=f"^{PROJECT_NAME.pattern}$", description="Small letters, digits, _ and -.")
 
 
 class ProjectView(BaseModel):

@@ -155,5 +155,9 @@ class FeedbackView(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     control_ratio: float = Field(
-        ge=0, le=1, allow_inf_nan=False, description="Share of runs whose alerts are neither delivered nor shown."
+        strict=True,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Share of runs whose alerts are neither delivered nor shown.",
     )

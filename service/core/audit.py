@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from service.core.access import Principal
+from service.core.redaction import SECRETS
 from service.ports import AuditStore
 from service.records import AuditEntry, JsonObject
 
@@ -29,16 +30,21 @@ class AuditLog:
         self, principal: Principal, act: str, target: str, detail: JsonObject | None = None, *, project: str = ""
     ) -> None:
         """Write down an act that was done: `act` as `thing.verb` (`key.create`), `target` by its id. `detail` is small
-        and holds no secret; one over MAX_DETAIL_BYTES is left out, and that is said. `project`: whose log, where not
-        the principal's own.
+        and kept without secrets, which somebody may have pasted as a name; one over MAX_DETAIL_BYTES is left out, and
+        that is said. `project`: whose log, where not the principal's own.
 
         Raises TransientError: the act stands then, and the service's own log has the line.
         """
-        kept = detail or {}
-        if len(orjson.dumps(kept)) > MAX_DETAIL_BYTES:
+        kept = SECRETS.mask(detail or {})
+        if not isinstance(kept, dict) or len(orjson.dumps(kept)) > MAX_DETAIL_BYTES:
             kept = {"left_out": "too large"}
         entry = AuditEntry(
-            int(self._clock() * 1000), principal.key_id, principal.origin, act, target[:MAX_NAME_CHARS], kept
+            int(self._clock() * 1000),
+            principal.key_id,
+            principal.origin,
+            act,
+            SECRETS.mask_text(target)[:MAX_NAME_CHARS],
+            kept,
         )
         log.info("%s %r by %r from %r", act, entry.target, entry.key_id, entry.origin)
         await self._store.append_entry(project or principal.project, entry)

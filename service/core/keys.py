@@ -10,6 +10,7 @@ from typing import Literal
 
 import orjson
 
+from service.core.redaction import SECRETS
 from service.core.tokens import KEY_ID, KeyKind, digest_of, new_key_id, new_token
 from service.errors import Conflict, NotFound
 from service.ports import KeyStore
@@ -90,8 +91,8 @@ class KeyRegistry:
     async def create(
         self, project: str, kind: KeyKind, name: str = "", lifetime_s: float | None = None
     ) -> tuple[KeyRecord, str]:
-        """A new key and its token, which is kept nowhere. Raises Conflict where the project has too many keys,
-        TransientError."""
+        """A new key and its token, which is kept nowhere; nor is one that somebody pasted as the name. Raises Conflict
+        where the project has too many keys, TransientError."""
         at_ms = now_ms(self._clock)
         there = await self._of_project(project)
         for old in there:
@@ -102,7 +103,9 @@ class KeyRegistry:
         key_id = new_key_id(kind)
         token = new_token(key_id)
         expires_ms = 0 if lifetime_s is None else at_ms + int(lifetime_s * 1000)
-        record = KeyRecord(key_id, project, kind, name[:MAX_NAME_CHARS], digest_of(token), at_ms, expires_ms)
+        record = KeyRecord(
+            key_id, project, kind, SECRETS.mask_text(name)[:MAX_NAME_CHARS], digest_of(token), at_ms, expires_ms
+        )
         await self._store.swap_key(key_id, b"", record.to_json())
         return record, token
 

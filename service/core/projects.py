@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from service.core.patterns import PatternRefused, check_pattern
 from service.errors import NameRefused, TransientError
@@ -28,6 +28,16 @@ PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """No colon and no brace: a project is part of Redis keys, `project:run_id`."""
 
 
+def _is_number(raw: object) -> object:
+    """JSON's `true` and `"5"` are no numbers, though pydantic would make some of them: a slip must not set a limit."""
+    if isinstance(raw, bool | str | bytes):
+        raise ValueError("a number is needed")
+    return raw
+
+
+Whole = Annotated[int, BeforeValidator(_is_number)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,8 +45,8 @@ class _Section(BaseModel):
 class RateLimits(_Section):
     """How much a project may send: token buckets, None for no limit."""
 
-    steps_per_s: float | None = Field(None, gt=0, le=1e6)
-    burst_steps: int | None = Field(None, ge=1, le=10_000_000)
+    steps_per_s: float | None = Field(None, strict=True, gt=0, le=1e6)
+    burst_steps: Whole | None = Field(None, ge=1, le=10_000_000)
     """What may come at once; None: ten seconds' worth."""
 
 
@@ -67,7 +77,7 @@ class Privacy(_Section):
             raise ValueError("two rules have the same name")
         return rules
 
-    retention_days: float | None = Field(None, gt=0, le=36_500)
+    retention_days: float | None = Field(None, strict=True, gt=0, le=36_500)
 
 
 class MonitorChoice(_Section):
@@ -91,7 +101,7 @@ class MonitorChoice(_Section):
 class Feedback(_Section):
     """How outcomes are used."""
 
-    control_ratio: float = Field(0.0, ge=0, le=1)
+    control_ratio: float = Field(0.0, strict=True, ge=0, le=1)
     """Share of alerts that are recorded and neither delivered nor shown, for an estimate that no warning has moved."""
 
 

@@ -176,6 +176,23 @@ def test_runs_of_several_projects_are_not_mixed_unless_named(archive: WrittenArc
     assert (tally.taken, dict(tally.left_out)) == (1, {OTHERS: 1})
 
 
+def test_nothing_of_another_project_is_in_what_one_projects_runs_are_gathered_into(archive: WrittenArchive) -> None:
+    # The same names of runs and tasks in both, in the same segments: only the project tells them apart.
+    for run in ("a", "b"):
+        for project in ("one", "two"):
+            for position in range(3):
+                archive.steps(run, {"n": position, "text": f"of {project} alone"}, first=position, project=project)
+            archive.said(run, 3, success=project == "one", project=project)
+    found, tally = gather(archive, Selection(projects=("one",)))
+    assert (sorted(found), tally.taken, tally.failures) == (["a", "b"], 2, 0)
+    for run in found.values():
+        assert run.events == [{"n": position, "text": "of one alone"} for position in range(3)]
+    folder = archive.folder.parent / "gathered"
+    written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    assert any(b"of one alone" in content for content in written)
+    assert not any(b"of two alone" in content or b"two:" in content for content in written)
+
+
 def test_times_bound_when_a_run_began(archive: WrittenArchive) -> None:
     for begun in (999, 1000, 1999, 2000):
         archive.steps(f"at {begun}", {"n": 0})
