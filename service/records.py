@@ -544,7 +544,8 @@ class FeedPage:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The deletion of a run, which it knows by its digest alone. `since_ms`: when the run began, 0 if not known."""
+    """The deletion of a run, which it knows by its digest alone. `since_ms`: when the run began, 0 if not known;
+    `partition`: of the run, -1 if not known."""
 
     id: str
     project: str
@@ -552,6 +553,7 @@ class Deletion:
     asked_ms: int
     since_ms: int
     done_ms: int = 0
+    partition: int = -1
 
     def to_json(self) -> bytes:
         """As it is stored."""

@@ -42,7 +42,8 @@ class RedisDeletionLog:
             if before is not None:
                 # What began anew under the name since may not hide that the run before it is still in the archive.
                 since_ms = min(since_ms, Deletion.from_json(before).since_ms)
-            deletion = Deletion(ref.deletion_id, ref.project, ref.digest, now_ms, since_ms)
+            partition = self._keys.partition_of(ref)
+            deletion = Deletion(ref.deletion_id, ref.project, ref.digest, now_ms, since_ms, 0, partition)
             stale = [name for name in await self._names() if name.startswith(f"{deletion.id}:")]
             if stale:
                 await cast(Any, self._client.hdel(DELETIONS, *stale))
@@ -63,7 +64,9 @@ class RedisDeletionLog:
         live = [one.worker for one in workers if one.seen_ms > now_ms - GONE_MS]
         marks = [rows.get(f"{deletion_id}:erased".encode())]
         marks += [rows.get(f"{deletion_id}:clean:{worker}".encode()) for worker in live]
-        return deletion.at(int(max(marks, key=int))) if live and all(marks) else deletion
+        if not live or not all(marks) or await self._may_be_erased_again(deletion):
+            return deletion
+        return deletion.at(int(max(marks, key=int)))
 
     async def waiting(self, partitions: Sequence[int]) -> list[tuple[int, RunRef]]:
         """See `ports.DeletionLog.waiting`."""
@@ -131,6 +134,15 @@ class RedisDeletionLog:
         """See `ports.DeletionLog.clean`."""
         with redis_errors():
             await cast(Any, self._client.hset(DELETIONS, f"{deletion.id}:clean:{worker}", now_ms))
+
+    async def _may_be_erased_again(self, deletion: Deletion) -> bool:
+        """True where an owner died right after it had said that the run is gone: the next one does it all again, with
+        what has begun under the run's name since."""
+        if deletion.partition < 0:
+            return False
+        with redis_errors():
+            asked: Any = await cast(Any, self._client.hvals(self._keys[deletion.partition].deleting))
+        return deletion.id.encode() in asked
 
     async def _names(self) -> list[str]:
         return [name.decode() for name in await cast(Any, self._client.hkeys(DELETIONS))]

@@ -117,3 +117,19 @@ async def test_a_worker_that_is_gone_is_not_waited_for(core: Core) -> None:
     found = await deletions.find("default", asked.id, NOW_MS)
     assert found is not None
     assert found.done_ms
+
+
+async def test_a_deletion_is_not_done_while_an_owner_that_died_may_have_left_it_to_the_next(core: Core) -> None:
+    deletions, ref = RedisDeletionLog(core.client, core.keys), RunRef("default", "r1")
+    asked = await deletions.ask(ref, NOW_MS)
+    await core.partitions.report(report("w1"))
+    await deletions.erased(ref, NOW_MS)
+    await deletions.clean(asked, "w1", NOW_MS)
+    await core.client.hset(core.keys.of_run(ref).deleting, ref.name, asked.id)
+    found = await deletions.find("default", asked.id, NOW_MS)
+    assert found is not None
+    assert not found.done_ms
+    await deletions.erased(ref, NOW_MS)
+    found = await deletions.find("default", asked.id, NOW_MS)
+    assert found is not None
+    assert found.done_ms
