@@ -95,7 +95,7 @@ def _compare_waits(bench: Bench, plain: Service, guarded: Service) -> float:
         return 1 / p50
 
     ratio = _paired(bench, measure)
-    bench.say(f"  wait=score: without {1 / ratio:.3f} times the wait with guards")
+    bench.say(f"  wait=score: the wait without is {ratio:.3f} of that with guards")
     return ratio
 
 
