@@ -87,13 +87,15 @@ class WebhookRegistry:
         return await self._swap(project, webhook_id, lambda webhook: webhook.rotated(self._now_ms(), grace_ms))
 
     async def disable(self, webhook: Webhook, why: Disabled) -> bool:
-        """Nothing more is sent to the webhook. False if it is deleted or was disabled already."""
+        """Nothing more is sent to the webhook, as it was when the attempt began that says why. False if it is deleted,
+        was disabled already, or was enabled again since: what was under way then must not undo that.
+        """
         done = False
 
         def disabled(now: Webhook) -> Webhook:
             nonlocal done
-            done = now.disabled is None
-            return replace(now, disabled=now.disabled or why)
+            done = now.disabled is None and now.enabled_ms == webhook.enabled_ms
+            return replace(now, disabled=why) if done else now
 
         try:
             await self._swap(webhook.project, webhook.id, disabled)
@@ -103,7 +105,7 @@ class WebhookRegistry:
 
     async def enable(self, project: str, webhook_id: str) -> Webhook:
         """The webhook is sent to again, its failures forgotten. Raises `WebhookNotFound`."""
-        webhook = await self._swap(project, webhook_id, lambda now: replace(now, disabled=None))
+        webhook = await self._swap(project, webhook_id, lambda now: replace(now, disabled=None, enabled_ms=self._now_ms()))
         await self.health.forget(webhook)
         return webhook
 

@@ -90,6 +90,8 @@ class Webhook:
     filters: Filters = field(default_factory=Filters)
     quiet_hours: QuietHours | None = None
     disabled: Disabled | None = None
+    enabled_ms: int = 0
+    """When it was last enabled again, 0 for never: an attempt of before says nothing of it now."""
 
     def signing_secrets(self, now_ms: int) -> list[str]:
         """The secrets that sign now, the current one first."""
@@ -121,6 +123,7 @@ class Webhook:
                 "disabled": None
                 if self.disabled is None
                 else {"reason": self.disabled.reason, "since_ms": self.disabled.since_ms, "error": self.disabled.error},
+                "enabled_ms": self.enabled_ms,
             }
         )
 
@@ -144,6 +147,7 @@ class Webhook:
             disabled=None
             if disabled is None
             else Disabled(disabled["reason"], disabled["since_ms"], disabled["error"]),
+            enabled_ms=record.get("enabled_ms", 0),
         )
 
 

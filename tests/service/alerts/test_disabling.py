@@ -114,3 +114,17 @@ async def test_a_deleted_webhook_leaves_no_health_behind(registry: WebhookRegist
     await registry.delete("default", webhook.id)
     late = await registry.health.note(webhook, False, "HTTP 500", 2)
     assert (late.failures, (await registry.health.of([webhook]))[0].failures) == (0, 0)
+
+
+async def test_a_410_to_what_was_sent_before_the_webhook_was_enabled_again_does_not_disable_it(
+    registry: WebhookRegistry, store: DeliveryStore
+) -> None:
+    before = await registry.create("default", "http://127.0.0.1:9/")
+    disabling = Disabling(registry, store, DeliveryPolicy(), DeliveryMetrics(CollectorRegistry()))
+    gone = Attempt(410, "HTTP 410", 1.0)
+    await disabling.note(before, gone, 1000)
+    enabled = await registry.enable("default", before.id)
+    await disabling.note(before, gone, 1000)
+    assert (await registry.get("default", before.id)).disabled is None
+    await disabling.note(enabled, gone, 2000)
+    assert (await registry.get("default", before.id)).disabled is not None
