@@ -105,7 +105,9 @@ class WebhookRegistry:
 
     async def enable(self, project: str, webhook_id: str) -> Webhook:
         """The webhook is sent to again, its failures forgotten. Raises `WebhookNotFound`."""
-        webhook = await self._swap(project, webhook_id, lambda now: replace(now, disabled=None, enabled_ms=self._now_ms()))
+        webhook = await self._swap(
+            project, webhook_id, lambda now: replace(now, disabled=None, enabled_ms=self._now_ms())
+        )
         await self.health.forget(webhook)
         return webhook
 
