@@ -10,7 +10,7 @@ from forewarn.commands.beside import AsJson, DataDir, RedisUrl, print_json, prin
 
 if TYPE_CHECKING:
     from service.app.tenants import Tenants
-    from service.core.keys import KeyRecord
+    from service.core.tenants.keys import KeyRecord
 
 keys = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -109,7 +109,7 @@ def revoke(key_id: KeyId, project: Project = "default", redis_url: RedisUrl = No
 
 
 def _view(record: KeyRecord, used: dict[str, int]) -> dict[str, Any]:
-    from service.core.keys import now_ms
+    from service.core.tenants.keys import now_ms
 
     return {
         "id": record.key_id,

@@ -37,7 +37,7 @@ def serve(
     environment too (FOREWARN_PORT, …); FOREWARN_API_KEY, FOREWARN_WEBHOOK_ALLOW and the limits only from there. Stops
     on Ctrl-C.
     """
-    from service.core.redaction import MaskingFormatter
+    from service.core.privacy.redaction import MaskingFormatter
     from service.settings import read_settings
     from service.supervisor import serve as run_service
 

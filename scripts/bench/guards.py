@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from scripts.bench.service import Service, ServiceError, total
-from service.core.redaction import MASK
+from service.core.privacy.redaction import MASK
 from service.records import DEFAULT_PROJECT
 from service.redis_log.keys import KeySpace
 from service.settings import EMBEDDED_PARTITIONS

@@ -36,9 +36,9 @@ from service.alerts.views import (
     to_view,
 )
 from service.alerts.webhook import Webhook
-from service.core.access import Principal
-from service.core.audit import AuditLog
-from service.core.redaction import Redactor
+from service.core.privacy.redaction import Redactor
+from service.core.tenants.access import Principal
+from service.core.tenants.audit import AuditLog
 from service.errors import TransientError
 
 logger = logging.getLogger(__name__)

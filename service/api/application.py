@@ -26,7 +26,7 @@ from service.api.read_routes import build_alert_router, build_run_router
 from service.api.step_route import StepEndpoint
 from service.api.switch_routes import build_switch_router
 from service.api.views import Problem
-from service.core.authentication import Authenticator
+from service.core.tenants.authentication import Authenticator
 
 
 def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | None = None) -> FastAPI:

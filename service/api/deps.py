@@ -10,21 +10,21 @@ from fastapi import APIRouter, Request
 
 from service.api.otlp_deps import OtlpDeps
 from service.api.problems import ProblemRow
-from service.core.access import Principal
-from service.core.audit import AuditLog
-from service.core.authentication import Authenticator
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import IngestPipeline
-from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
-from service.core.privacy import PrivacyRules
+from service.core.privacy.keeping import PrivacyRules
+from service.core.privacy.redaction import Redactor
 from service.core.projects import ProjectBook
 from service.core.quality.keeper import QualityKeeper
-from service.core.rate import RateLimiter
 from service.core.readiness import Check
-from service.core.redaction import Redactor
 from service.core.switching import MonitorSwitch
-from service.core.tenancy import ProjectRegistry
+from service.core.tenants.access import Principal
+from service.core.tenants.audit import AuditLog
+from service.core.tenants.authentication import Authenticator
+from service.core.tenants.keys import KeyRegistry
+from service.core.tenants.rate import RateLimiter
+from service.core.tenants.tenancy import ProjectRegistry
 from service.ports import Acknowledger, BundleStore, DeletionLog, MonitorRegister, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 

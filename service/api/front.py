@@ -15,7 +15,7 @@ from service.api.otlp_routes import PATHS, from_problem
 from service.api.problems import problem, to_problem
 from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
-from service.core.authentication import Authenticator
+from service.core.tenants.authentication import Authenticator
 from service.errors import Forbidden, TooManyGuesses, Unauthenticated
 
 log = logging.getLogger(__name__)

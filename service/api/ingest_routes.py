@@ -13,7 +13,7 @@ from service.api.step_route import StepEndpoint, to_answer
 from service.api.views import Outcome, OutcomeSaid, RunId, RunStart, RunStarted, StepsAnswer
 from service.core import outcomes as core_outcomes
 from service.core.ingest import NO_MONITOR, check_run_id
-from service.core.redaction import mask_description
+from service.core.privacy.redaction import mask_description
 from service.errors import NoMonitor
 from service.records import RunDescription, RunRef
 

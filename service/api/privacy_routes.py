@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
 from service.api.step_route import to_answer
-from service.core.privacy import Content
+from service.core.privacy.keeping import Content
 from service.records import Shape
 
 

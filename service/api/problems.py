@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service import errors
-from service.core.redaction import SECRETS
+from service.core.privacy.redaction import SECRETS
 
 log = logging.getLogger(__name__)
 

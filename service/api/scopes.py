@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from starlette.routing import compile_path
 
-from service.core.access import Scope
+from service.core.tenants.access import Scope
 
 OPEN = None
 Need = Scope | None

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 
-from service.core.redaction import MaskingFormatter
+from service.core.privacy.redaction import MaskingFormatter
 from service.errors import FatalError, ServiceError
 from service.processes import EXIT_FATAL, watch_parent
 from service.settings import Settings, read_settings

@@ -38,20 +38,20 @@ from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.app.tenants import forget_project
 from service.app.version import version_of_service
-from service.core.audit import AuditLog
-from service.core.authentication import Authenticator, KeyBook
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import build_pipeline
-from service.core.keys import KeyRegistry
 from service.core.live import LiveFeed, StreamGate
+from service.core.privacy.redaction import ProjectRedactor
 from service.core.projects import ProjectBook, RateLimits
 from service.core.quality.keeper import QualityKeeper
-from service.core.rate import RateLimiter
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_chosen, check_monitor, check_own_workers, check_workers
-from service.core.redaction import ProjectRedactor
 from service.core.switching import MonitorSwitch
-from service.core.tenancy import ProjectRegistry
+from service.core.tenants.audit import AuditLog
+from service.core.tenants.authentication import Authenticator, KeyBook
+from service.core.tenants.keys import KeyRegistry
+from service.core.tenants.rate import RateLimiter
+from service.core.tenants.tenancy import ProjectRegistry
 from service.errors import RedisUnfit, TransientError
 from service.otlp.metrics import OtlpMetrics
 from service.otlp.outcomes import OutcomeRule

@@ -7,8 +7,8 @@ import contextlib
 import logging
 from dataclasses import dataclass
 
-from service.core.authentication import KeyBook
 from service.core.readiness import Check
+from service.core.tenants.authentication import KeyBook
 from service.errors import TransientError
 from service.settings import Settings, is_loopback
 

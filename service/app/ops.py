@@ -18,8 +18,8 @@ from service.app.api import check_all, read_gauges
 from service.app.binding import Binding, check_access, choose_binding, read_when_up, tell_binding, until_first_key
 from service.app.serving import build_server, serve_until
 from service.app.version import version_of_service
-from service.core.authentication import KeyBook
 from service.core.readiness import Check
+from service.core.tenants.authentication import KeyBook
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.keys import KeySpace

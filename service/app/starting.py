@@ -9,7 +9,7 @@ import logging
 import signal
 import sys
 
-from service.core.privacy import PrivacyRules
+from service.core.privacy.keeping import PrivacyRules
 from service.core.projects import ProjectBook
 from service.errors import TransientError
 from service.redis_log.connection import RedisClient

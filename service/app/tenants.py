@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from service.alerts.registry import WebhookRegistry
 from service.alerts.targets import TargetGuard
 from service.app.parked import open_redis
-from service.core.access import Principal
-from service.core.audit import AuditLog
-from service.core.keys import KeyRegistry
 from service.core.projects import ProjectBook
-from service.core.tenancy import ProjectRegistry
+from service.core.tenants.access import Principal
+from service.core.tenants.audit import AuditLog
+from service.core.tenants.keys import KeyRegistry
+from service.core.tenants.tenancy import ProjectRegistry
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.audit import RedisAuditStore
 from service.redis_log.projects import RedisProjectStore

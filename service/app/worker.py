@@ -25,7 +25,7 @@ from service.app.version import version_of_service
 from service.archive.files import FileArchive
 from service.core.alerting import Alerting
 from service.core.feedback import is_control
-from service.core.privacy import PrivacyRules
+from service.core.privacy.keeping import PrivacyRules
 from service.core.projects import ProjectBook
 from service.core.scoring import RunMemory
 from service.core.shadowing import ShadowMemory

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from service.core.access import Principal
-from service.core.rate import RateLimiter
+from service.core.privacy.redaction import Redactor
 from service.core.raw_steps import GivenStep, RawStep, StepLimits, check_count, parse_line, parse_steps, take_step
-from service.core.redaction import Redactor
+from service.core.tenants.access import Principal
+from service.core.tenants.rate import RateLimiter
 from service.errors import BodyTooLarge, NameRefused, NoMonitor, RawStepRefused, ServiceError
 from service.ports import StepLog
 from service.records import Appended, NewStep, RunMonitors, RunRef, StepGroup

@@ -26,7 +26,7 @@ from service.errors import (
     TransientError,
 )
 from service.records import Appended, NewStep, RunDescription, RunRef, StepGroup
-from service.redis_log import scripts, span_scripts
+from service.redis_log import scripts
 from service.redis_log.connection import RedisClient, run_script, run_scripts
 from service.redis_log.keys import KeySpace
 from service.redis_log.pressure import Pressure
@@ -226,7 +226,7 @@ class RedisStepLog:
             arguments += (ref.name, to_choice(group), group.agent, group.service, waiting.received_us, len(group.steps))
             for step in group.steps:
                 arguments += (digest_id(step.client_id) + b"\0" * 4, f"{step.ended_ns:020}", step.data)
-        return Call(span_scripts.HOLD, names, arguments)
+        return Call(scripts.HOLD, names, arguments)
 
     def _read(self, group: StepGroup, answer: Any) -> Answers:
         """What the script's answer says of each step of a group."""

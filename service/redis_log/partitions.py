@@ -20,7 +20,7 @@ from service.records import (
     ShadowSummary,
     WorkerReport,
 )
-from service.redis_log import scripts, span_scripts
+from service.redis_log import scripts
 from service.redis_log.connection import RedisClient, redis_errors, run_script, run_scripts
 from service.redis_log.frames import kept_frames, to_feed_frame, to_frame
 from service.redis_log.keys import WORKERS, KeySpace
@@ -155,7 +155,7 @@ class RedisPartitionLog:
         for name in held:
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.steps, keys.counts, keys.held, keys.ids(ref), keys.run_held(ref)]
-            calls.append(Call(span_scripts.SETTLE_HELD, own, [name, held_ms]))
+            calls.append(Call(scripts.SETTLE_HELD, own, [name, held_ms]))
         for name in waiting:
             ref = RunRef.from_name(name.decode())
             own = [keys.run(ref), keys.steps, keys.counts, keys.early, keys.ids(ref), keys.run_early(ref)]

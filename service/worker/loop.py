@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from service.core.alerting import Alerting
 from service.core.evaluations import EvaluationSink
-from service.core.privacy import keeps_all, without_content
+from service.core.privacy.keeping import keeps_all, without_content
 from service.core.scoring import IsControl, RunMemory, ScoredBatch, ScoredRun, no_control, park, score_batch
 from service.core.shadowing import add_counts, count_changes
 from service.errors import TransientError

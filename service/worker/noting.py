@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from service.core.alerting import Alerting, to_note
 from service.core.evidence import FOLLOWED_STEPS, explain
-from service.core.privacy import keeps_all, without_words
+from service.core.privacy.keeping import keeps_all, without_words
 from service.core.scoring import ScoredBatch, ScoredRun
 from service.errors import NotFound
 from service.ports import MonitorShelf, PartitionLog

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from service.app.worker import to_memory
 from service.core.evaluations import EvaluationSink
-from service.core.privacy import keeps_all
+from service.core.privacy.keeping import keeps_all
 from service.core.projects import ProjectBook
 from service.core.scoring import IsControl, no_control
 from service.ports import LiveMonitor, StepArchive

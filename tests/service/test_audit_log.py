@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.core.access import Principal
-from service.core.audit import MAX_DETAIL_BYTES, AuditLog
+from service.core.tenants.access import Principal
+from service.core.tenants.audit import MAX_DETAIL_BYTES, AuditLog
 from service.redis_log import audit as redis_audit
 from service.redis_log.audit import RedisAuditStore
 from tests.service.conftest import Core

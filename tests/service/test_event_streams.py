@@ -21,9 +21,9 @@ from service.api.application import create_app
 from service.app.api import build_deps
 from service.app.serving import build_server, serve_until
 from service.core import live
-from service.core.access import Principal
-from service.core.authentication import Authenticator
 from service.core.live import Onlooker, Reset, Update, Updates
+from service.core.tenants.access import Principal
+from service.core.tenants.authentication import Authenticator
 from service.errors import Unauthenticated
 from service.records import FeedEntry, RunCommit, RunDescription, RunRef, RunSummary, ScoreRecord
 from service.redis_log.frames import to_feed_frame

@@ -13,11 +13,11 @@ from service.api.front import LOOPBACK_HOSTS
 from service.app.api import build_access, build_deps
 from service.app.binding import LOOPBACK, Binding
 from service.core import keys as core_keys
-from service.core.authentication import Authenticator, KeyBook
-from service.core.guessing import BURST, GuessGate
-from service.core.keys import KeyRegistry
-from service.core.redaction import SECRETS
-from service.core.tokens import digest_of, new_key_id, new_token, read_key_id
+from service.core.privacy.redaction import SECRETS
+from service.core.tenants.authentication import Authenticator, KeyBook
+from service.core.tenants.guessing import BURST, GuessGate
+from service.core.tenants.keys import KeyRegistry
+from service.core.tenants.tokens import digest_of, new_key_id, new_token, read_key_id
 from service.errors import Conflict, NotFound, TooManyGuesses, Unauthenticated
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.keys import ACCESS_KEYS
@@ -356,7 +356,7 @@ class TestRoutes:
     async def test_a_project_is_deleted_once_nothing_is_left_in_it(
         self, http: httpx.AsyncClient, core: Core, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("service.core.tenancy.SETTLED_MS", 0)
+        monkeypatch.setattr("service.core.tenants.tenancy.SETTLED_MS", 0)
         await made(http, "/v1/projects", name="acme")
         key = await made(http, "/v1/projects/acme/keys", kind="admin")
         own = {"Authorization": bearer(key["token"])}
@@ -370,7 +370,7 @@ class TestRoutes:
     async def test_a_project_begun_anew_knows_nothing_of_the_one_before(
         self, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("service.core.tenancy.SETTLED_MS", 0)
+        monkeypatch.setattr("service.core.tenants.tenancy.SETTLED_MS", 0)
         await made(http, "/v1/projects", name="acme")
         key = await made(http, "/v1/projects/acme/keys", kind="admin")
         await http.put("/v1/projects/acme", json={"limits": {"steps_per_s": 5}})

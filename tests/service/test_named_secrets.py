@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.core.redaction import MASK, Masker
+from service.core.privacy.redaction import MASK, Masker
 
 MASKER = Masker(("secrets",))
 NAMES = (

@@ -11,7 +11,7 @@ import pytest
 
 from service.app.starting import privacy_rules
 from service.archive.files import FileArchive, read_archive
-from service.core.privacy import PrivacyRules, without_words
+from service.core.privacy.keeping import PrivacyRules, without_words
 from service.core.projects import Privacy, ProjectBook, ProjectSettings
 from service.errors import NotFound
 from service.records import Cutoffs, Entry, NewStep, RunRef, StepGroup

@@ -11,7 +11,7 @@ from service.api.application import create_app
 from service.api.scopes import TABLE
 from service.app.api import build_access, build_deps
 from service.app.binding import LOOPBACK, Binding
-from service.core.authentication import KeyBook
+from service.core.tenants.authentication import KeyBook
 from service.redis_log.access_keys import RedisKeyStore
 from service.settings import read_settings
 from tests.service.conftest import PARTITIONS, Core

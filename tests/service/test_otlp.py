@@ -17,8 +17,8 @@ from monitors.adapter.spans import flatten_spans
 from service.api.application import create_app
 from service.app.api import Access, build_deps
 from service.app.binding import LOOPBACK, Binding
-from service.core.access import Principal, Scope
-from service.core.authentication import Authenticator
+from service.core.tenants.access import Principal, Scope
+from service.core.tenants.authentication import Authenticator
 from service.records import RunRef
 from service.settings import read_settings
 from tests.service.conftest import PARTITIONS, Core

@@ -13,7 +13,7 @@ import pytest
 from service.api.application import create_app
 from service.app.api import build_deps
 from service.core.projects import ProjectBook, RateLimits
-from service.core.rate import RateLimiter
+from service.core.tenants.rate import RateLimiter
 from service.errors import BurstExceeded, RateLimited
 from service.redis_log.projects import RedisProjectStore
 from service.redis_log.tokens import RedisTokenStore

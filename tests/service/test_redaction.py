@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from service.core.privacy import PrivacyRules
+from service.core.privacy.keeping import PrivacyRules
+from service.core.privacy.redaction import BUDGET_S, LOOKS, MASK, Masker, MaskingFormatter, ProjectRedactor
+from service.core.privacy.shapes import is_card
 from service.core.projects import Privacy, ProjectBook, ProjectSettings, RedactionRule
-from service.core.redaction import BUDGET_S, LOOKS, MASK, Masker, MaskingFormatter, ProjectRedactor
-from service.core.shapes import is_card
 from service.errors import NameRefused
 from service.records import SHAPES, Shape
 from tests.service.planted import PLANTED

@@ -13,8 +13,8 @@ from service.api.application import create_app
 from service.api.scopes import OPEN, TABLE, needed_scope
 from service.app.api import Access, build_deps
 from service.app.binding import LOOPBACK, Binding
-from service.core.access import PROJECT_SCOPES, Principal, Scope
-from service.core.authentication import Authenticator
+from service.core.tenants.access import PROJECT_SCOPES, Principal, Scope
+from service.core.tenants.authentication import Authenticator
 from service.errors import Unauthenticated
 from service.settings import read_settings
 from tests.service.conftest import PARTITIONS, Core

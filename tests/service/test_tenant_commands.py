@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from forewarn.cli import main
-from service.core.authentication import Authenticator, KeyBook
+from service.core.tenants.authentication import Authenticator, KeyBook
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.schema import settle_schema
 from tests.service.conftest import PARTITIONS, Core

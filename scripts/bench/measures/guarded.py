@@ -18,7 +18,7 @@ from scripts.bench.measures.ingest import BACKLOG
 from scripts.bench.probes import percentile, time_waiting
 from scripts.bench.service import Service, ServiceError
 from scripts.bench.windows import Window, measure_window
-from service.core.rate import PORTION_S
+from service.core.tenants.rate import PORTION_S
 from service.redis_log.keys import KeySpace
 from service.settings import EMBEDDED_PARTITIONS
 

@@ -21,11 +21,11 @@ from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
 from service.alerts.webhook import Webhook
-from service.core.access import Principal
-from service.core.audit import AuditLog
-from service.core.privacy import PrivacyRules
+from service.core.privacy.keeping import PrivacyRules
+from service.core.privacy.redaction import ProjectRedactor
 from service.core.projects import ProjectBook
-from service.core.redaction import ProjectRedactor
+from service.core.tenants.access import Principal
+from service.core.tenants.audit import AuditLog
 from service.errors import LogUnavailable, NotFound, PoisonError
 from service.redis_log.audit import RedisAuditStore
 from service.redis_log.connection import build_client

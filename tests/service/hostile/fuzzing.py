@@ -17,7 +17,7 @@ import orjson
 
 from monitors.bundle.folder import read_monitor_id
 from monitors.monitor import Monitor
-from service.core.access import Scope
+from service.core.tenants.access import Scope
 from tests.service.hostile.conftest import OPERATOR_KEY
 from tests.service.live import Service, free_port
 from tests.service.other_bundle import write_twin

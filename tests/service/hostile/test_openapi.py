@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.api.scopes import TABLE
-from service.core.tokens import SCOPES, KeyKind
+from service.core.tenants.tokens import SCOPES, KeyKind
 from tests.service.hostile.fuzzing import WHAT_EVERY_KEY_MUST_SEE, Asking, fuzz, known_names, operator, restore
 from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from service.core.named_secrets import HINT, find_named
 from service.core.patterns import Pattern, Span
+from service.core.privacy.named_secrets import HINT, find_named
 
 _PLENTY = 8 * 2**20
 _JOINTS = {b"-", b".", b"/", b":", b","}

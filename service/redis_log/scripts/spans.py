@@ -1,8 +1,9 @@
-"""Lua scripts for spans, which are put in order by when they ended before they get a position. As in `scripts`."""
+"""Spans, which are put in order by when they ended before they get a position."""
 
 from __future__ import annotations
 
-from service.redis_log.scripts import RELEASE_HELD, STREAM, Script
+from service.redis_log.scripts.script import Script
+from service.redis_log.scripts.streams import RELEASE_HELD, STREAM
 
 HOLD = Script(
     "hold",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import orjson
 
-from service.core.access import Principal
-from service.core.redaction import SECRETS
+from service.core.privacy.redaction import SECRETS
+from service.core.tenants.access import Principal
 from service.ports import AuditStore
 from service.records import AuditEntry, JsonObject
 

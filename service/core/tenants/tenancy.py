@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
-from service.core.keys import KeyRegistry
 from service.core.projects import ProjectBook, ProjectSettings, check_project
+from service.core.tenants.keys import KeyRegistry
 from service.errors import Conflict, NotFound
 from service.ports import ProjectStore, RunReader
 from service.records import DEFAULT_PROJECT, RunQuery

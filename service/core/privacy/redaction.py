@@ -21,11 +21,11 @@ from typing import Protocol, cast
 import orjson
 
 from monitors.stepview import JsonValue
-from service.core.named_secrets import is_nothing, is_secret_name
 from service.core.patterns import Pattern, PatternRefused, Span
-from service.core.privacy import PrivacyRules, without_task
+from service.core.privacy.keeping import PrivacyRules, without_task
+from service.core.privacy.named_secrets import is_nothing, is_secret_name
+from service.core.privacy.shapes import BUILT_IN, ShapeRule
 from service.core.projects import Privacy, RedactionRule
-from service.core.shapes import BUILT_IN, ShapeRule
 from service.errors import NameRefused
 from service.records import RunDescription, Shape
 

@@ -12,7 +12,7 @@ import secrets
 from hashlib import sha256
 from typing import Literal
 
-from service.core.access import PROJECT_SCOPES, Scope
+from service.core.tenants.access import PROJECT_SCOPES, Scope
 
 KeyKind = Literal["ingest", "read", "admin"]
 PREFIX: dict[KeyKind, str] = {"ingest": "ik", "read": "rk", "admin": "ak"}

@@ -10,8 +10,8 @@ from typing import Literal
 
 import orjson
 
-from service.core.redaction import SECRETS
-from service.core.tokens import KEY_ID, KeyKind, digest_of, new_key_id, new_token
+from service.core.privacy.redaction import SECRETS
+from service.core.tenants.tokens import KEY_ID, KeyKind, digest_of, new_key_id, new_token
 from service.errors import Conflict, NotFound
 from service.ports import KeyStore
 

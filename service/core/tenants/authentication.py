@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from service.core.access import Principal
-from service.core.guessing import GuessGate
-from service.core.keys import KeyRecord, read_records
-from service.core.tokens import SCOPES, digest_of, read_key_id
+from service.core.tenants.access import Principal
+from service.core.tenants.guessing import GuessGate
+from service.core.tenants.keys import KeyRecord, read_records
+from service.core.tenants.tokens import SCOPES, digest_of, read_key_id
 from service.errors import TransientError, Unauthenticated
 from service.ports import KeyStore
 from service.records import DEFAULT_PROJECT
