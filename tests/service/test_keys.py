@@ -12,8 +12,8 @@ from service.api.application import create_app
 from service.api.front import LOOPBACK_HOSTS
 from service.app.api import build_access, build_deps
 from service.app.binding import LOOPBACK, Binding
-from service.core import keys as core_keys
 from service.core.privacy.redaction import SECRETS
+from service.core.tenants import keys as core_keys
 from service.core.tenants.authentication import Authenticator, KeyBook
 from service.core.tenants.guessing import BURST, GuessGate
 from service.core.tenants.keys import KeyRegistry

@@ -111,7 +111,7 @@ planted_texts = st.lists(
     st.one_of(st.text(max_size=5), st.sampled_from([text for _, text in PLANTED])), max_size=4
 ).map(" ".join)
 planted_steps = st.recursive(
-    planted_texts | st.integers() | st.none(),
+    planted_texts | st.integers(-(2**63), 2**64 - 1) | st.none(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(planted_texts, inner, max_size=3),
     max_leaves=8,
 )
