@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -118,6 +118,7 @@ planted_steps = st.recursive(
 
 
 @given(planted_steps)
+@example("+44 20 7946 0958 5500-0055-5555-5559")
 @settings(max_examples=100, deadline=None)
 def test_masking_keeps_the_containers_and_masking_again_changes_nothing(step: Any) -> None:
     masked = EVERYTHING.mask(step)
