@@ -7,7 +7,7 @@ masks with a project's own patterns has a deadline too: see `redaction`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import re2
@@ -29,15 +29,11 @@ class Pattern:
 
     def __init__(self, source: str, memory_bytes: int = MEMORY_BYTES) -> None:
         """Raises PatternRefused."""
-        options = re2.Options()
-        options.log_errors = False
-        options.max_mem = memory_bytes
+        options = _options(memory_bytes)
         try:
             self._compiled: Any = re2.compile(source, options)
         except re2.error as error:
-            said = error.args[0] if error.args else ""
-            reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-            raise PatternRefused(reason or "it cannot be compiled") from None
+            raise PatternRefused(_reason(error)) from None
         self.source = source
 
     def is_in(self, text: bytes) -> bool:
@@ -58,7 +54,42 @@ class Pattern:
         return None if match is None else match.span()
 
 
+class PatternSet:
+    """Patterns that one look at a text tells apart: which of them are in it."""
+
+    __slots__ = ("_compiled",)
+
+    def __init__(self, sources: Sequence[str], memory_bytes: int = MEMORY_BYTES) -> None:
+        """Raises PatternRefused, for all of them, where they cannot be compiled together: RE2 looks for a set by its
+        automaton alone, and tries while compiling whether the memory is enough for that."""
+        self._compiled: Any = re2.Set.SearchSet(_options(memory_bytes))
+        try:
+            for source in sources:
+                self._compiled.Add(source)
+            self._compiled.Compile()
+        except re2.error as error:
+            raise PatternRefused(_reason(error)) from None
+
+    def which(self, text: bytes) -> Sequence[int]:
+        """The places among the sources, in no order, of those that match anywhere in the UTF-8. Costs what
+        `Pattern.is_in` costs for all of them joined."""
+        return self._compiled.Match(text) or ()
+
+
 def check_pattern(source: str) -> None:
     """Raises PatternRefused for a pattern that cannot be compiled, or that matches a text with nothing in it."""
     if Pattern(source).is_in(b""):
         raise PatternRefused("it matches an empty text, so it would match everywhere")
+
+
+def _options(memory_bytes: int) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = memory_bytes
+    return options
+
+
+def _reason(error: Exception) -> str:
+    said = error.args[0] if error.args else ""
+    reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return reason or "it cannot be compiled"

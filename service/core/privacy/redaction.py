@@ -21,7 +21,7 @@ from typing import Protocol, cast
 import orjson
 
 from monitors.stepview import JsonValue
-from service.core.patterns import Pattern, PatternRefused, Span
+from service.core.patterns import Pattern, PatternRefused, PatternSet, Span
 from service.core.privacy.keeping import PrivacyRules, without_task
 from service.core.privacy.named_secrets import is_nothing, is_secret_name
 from service.core.privacy.shapes import BUILT_IN, ShapeRule
@@ -124,14 +124,14 @@ class Masker:
         self._shapes: list[tuple[str, ShapeRule]] = [(one, BUILT_IN[one]) for one in dict.fromkeys(shapes)]
         self._rules = [(rule.name, Pattern(rule.pattern)) for rule in rules]
         self._hints = {title: Pattern(shape.hint, HINT_BYTES) for title, shape in self._shapes}
-        hints = [f"(?:{shape.hint})" for _, shape in self._shapes]
-        self._hint = Pattern("|".join(hints), HINT_BYTES) if hints else None
+        hints = [shape.hint for _, shape in self._shapes]
+        self._kinds = PatternSet(hints, HINT_BYTES)
         sources = [rule.pattern for rule in rules]
         self._any_rule = build_hint(sources)
         # Shapes and rules together in one look at the JSON, where the rules allow it.
         plain = [widen(source) for source in sources]
         self._escaped = None in plain
-        self._any = build_json_hint(hints, sources if self._escaped else [one for one in plain if one is not None])
+        self._all = build_json_hint(hints, sources if self._escaped else [one for one in plain if one is not None])
         self._numbers = bool(rules) or "card" in dict(self._shapes)
         self._named = "secrets" in dict(self._shapes)
         self._on_overrun = on_overrun
@@ -142,6 +142,7 @@ class Masker:
         self._looks = 0
         self._overrun = False
         self._with_rules = False
+        self._sought: list[tuple[str, ShapeRule]] = []
 
     @property
     def active(self) -> bool:
@@ -150,17 +151,17 @@ class Masker:
 
     def mask(self, value: JsonValue, data: bytes | None = None) -> JsonValue:
         """See `Redactor.step`."""
-        holds_shapes, holds_rules = self._look(value, data)
-        if not holds_shapes and not holds_rules:
+        sought, with_rules = self._look(value, orjson.dumps(value) if data is None else data)
+        if not sought and not with_rules:
             return value
-        self._begin(holds_rules)
+        self._begin(sought, with_rules)
         masked = self._mask(value)
         self._end()
         return masked
 
     def mask_text(self, text: str) -> str:
         """See `Redactor.text`."""
-        self._begin(bool(self._rules))
+        self._begin(range(len(self._shapes)), bool(self._rules))
         masked = self._mask_text(text)
         self._end()
         return masked
@@ -178,31 +179,29 @@ class Masker:
         return found
 
     def _find_in_name(self, text: bytes) -> str:
-        for title, shape in self._shapes if self._may_hold_shapes(text) else ():
+        for at in self._kinds.which(text):
+            title, shape = self._shapes[at]
             if any(start < end for start, end in shape.find(text)):
                 return title
         if not self._may_match_rules(text):
             return ""
         return next((f"rule {title}" for title, pattern in self._rules if any(True for _ in pattern.spans(text))), "")
 
-    def _look(self, value: JsonValue, data: bytes | None) -> tuple[bool, bool]:
-        """Whether there may be shapes, and matches of rules, to mask: known from a look at the whole."""
-        if data is None:
-            data = orjson.dumps(value)
-        if self._any is None:
+    def _look(self, value: JsonValue, data: bytes) -> tuple[Sequence[int], bool]:
+        """Which shapes there may be to mask, and whether there may be matches of rules: known from a look at the
+        whole."""
+        if self._all is None:
             lines = _lines(value) if self._rules and self._any_rule is not None else b""
-            return self._may_hold_shapes(data), self._may_match_rules(lines)
-        if not self._any.is_in(unescape(data) if self._escaped else data):
-            return False, False
-        return self._may_hold_shapes(data), self._may_match_rules(unescape(data))
-
-    def _may_hold_shapes(self, data: bytes) -> bool:
-        return self._hint is not None and self._hint.is_in(data)
+            return self._kinds.which(data), self._may_match_rules(lines)
+        found = self._all.which(unescape(data) if self._escaped else data)
+        shapes = len(self._shapes)
+        return [at for at in found if at < shapes], any(at >= shapes for at in found)
 
     def _may_match_rules(self, lines: bytes) -> bool:
         return bool(self._rules) and (self._any_rule is None or self._any_rule.is_in(lines))
 
-    def _begin(self, with_rules: bool) -> None:
+    def _begin(self, sought: Sequence[int], with_rules: bool) -> None:
+        self._sought = [self._shapes[at] for at in sorted(sought)]
         self._looks, self._overrun, self._with_rules = 0, False, with_rules
         # The clock of a thread is a call into the kernel, dearer than a look at the whole step.
         if with_rules:
@@ -253,26 +252,32 @@ class Masker:
             return text
         if self._overrun:
             return MASK
-        raw = masked = text.encode("utf-8", "surrogatepass")
-        for again in range(ROUNDS):
-            spans = self._spans(masked, only, with_rules=self._with_rules and not again)
+        raw = text.encode("utf-8", "surrogatepass")
+        spans = self._spans(raw, self._sought, only, self._with_rules)
+        if not spans:
+            return text
+        masked = raw
+        for _ in range(ROUNDS):
             before, masked = masked, _cover(masked, spans)
             if masked == before:
                 return text if masked == raw else masked.decode("utf-8", "surrogatepass")
+            # What is masked may show any shape in what is left.
+            spans = self._spans(masked, self._shapes, only, with_rules=False)
         return MASK
 
-    def _spans(self, raw: bytes, only: Container[str], *, with_rules: bool) -> list[Span]:
+    def _spans(
+        self, raw: bytes, sought: Sequence[tuple[str, ShapeRule]], only: Container[str], with_rules: bool
+    ) -> list[Span]:
         spans: list[Span] = []
-        if self._may_hold_shapes(raw):
-            for title, shape in self._shapes:
-                for start, end in shape.find(raw) if title in only and self._hints[title].is_in(raw) else ():
-                    if start < end:
-                        spans.append((start, end))
-                    else:
-                        self._looks += 1
-                    if self._looks > LOOKS:
-                        self._overrun = True
-                        return [(0, len(raw))]
+        for title, shape in sought:
+            for start, end in shape.find(raw) if title in only and self._hints[title].is_in(raw) else ():
+                if start < end:
+                    spans.append((start, end))
+                else:
+                    self._looks += 1
+                if self._looks > LOOKS:
+                    self._overrun = True
+                    return [(0, len(raw))]
         if not with_rules:
             return spans
         may_match = self._may_match_rules(raw)
@@ -313,9 +318,9 @@ def build_hint(sources: Sequence[str]) -> Pattern | None:
         return None
 
 
-def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> Pattern | None:
-    """A pattern that is in the unescaped JSON of every value in one of whose texts one of these is; None where there is
-    no such pattern, or no sources to ask for beside the hints."""
+def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> PatternSet | None:
+    """The hints and sources as a set, each in the unescaped JSON of every value in one of whose texts it is; None where
+    there is no such set, or no sources to ask for beside the hints."""
     # What a text's quotes are in JSON is no word's letter either, but no beginning or end. Of what is left without
     # escapes only a class can begin with [^.
     if not sources or any(re.search(r"(?<!\[)\^|\$", re.sub(r"\\.", "", source)) for source in sources):
@@ -323,7 +328,7 @@ def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> Pattern | N
     if build_hint(sources) is None:
         return None
     try:
-        return Pattern("|".join([*hints, *(f"(?:{source})" for source in sources)]), HINT_BYTES)
+        return PatternSet([*hints, *sources], HINT_BYTES)
     except PatternRefused:
         return None
 
