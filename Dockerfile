@@ -33,7 +33,11 @@ RUN /opt/forewarn/bin/pip install --constraint constraints.txt .[cpu,train]
 
 # --- what every image has in common -----------------------------------------------------------------------------------
 FROM python:${PYTHON}-slim-bookworm AS bare
-RUN useradd --system --create-home --home-dir /data --uid 10001 forewarn
+# Group and user have fixed numbers, which deploy/ names. /files is for volumes that several containers share: bundles, the
+# archive; a new volume takes its owner from here.
+RUN groupadd --system --gid 10001 forewarn \
+    && useradd --system --create-home --home-dir /data --uid 10001 --gid 10001 forewarn \
+    && install --directory --owner forewarn --group forewarn /files
 # HOME is the volume: caches (compiled kernels) and the embedded Redis land there, nothing else is written.
 ENV PATH=/opt/forewarn/bin:$PATH HOME=/data FOREWARN_DATA_DIR=/data PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /data
