@@ -26,6 +26,7 @@ ServiceError
 │   ├── MonitorRefused        a monitor that a worker cannot load: it says why
 │   ├── MonitorInUse          a monitor that cannot be removed, or be what was asked, because of what rests on it
 │   ├── Unauthenticated       the API key is missing or wrong
+│   ├── ForeignSite           a browser's request that would change something, from a page elsewhere
 │   └── Forbidden             the API key is good, but not for this
 └── FatalError                the process cannot do its work; the message says what to do
     ├── SettingsError         a setting that is unknown or makes no sense
@@ -199,6 +200,14 @@ class Forbidden(PoisonError):
     def __init__(self, scope: str, held: Collection[str]) -> None:
         super().__init__(f"this needs a key with the scope `{scope}`; this one has {', '.join(sorted(held)) or 'none'}")
         self.scope = scope
+
+
+class ForeignSite(PoisonError):
+    """A request that would change something, which a page of another site made a browser send."""
+
+    def __init__(self, site: str) -> None:
+        said = f"this one comes from {site[:200]}" if site else "this one does not say where it comes from (`Origin`)"
+        super().__init__(f"from a browser, only pages of this very host may change anything; {said}")
 
 
 class BundleRefused(PoisonError):

@@ -37,6 +37,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         steps=StepEndpoint(deps),
         allowed_hosts=allowed_hosts,
         refused=lambda name: deps.metrics.unentitled.labels(name).inc(),
+        to_refusal=deps.to_refusal,
     )
     problems: dict[int | str, dict[str, Any]] = {
         "default": {

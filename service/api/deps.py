@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastapi import APIRouter, Request
+from starlette.responses import Response
+from starlette.types import Scope
 
 from service.api.otlp_deps import OtlpDeps
 from service.api.problems import ProblemRow
@@ -25,6 +27,7 @@ from service.core.tenants.authentication import Authenticator
 from service.core.tenants.keys import KeyRegistry
 from service.core.tenants.rate import RateLimiter
 from service.core.tenants.tenancy import ProjectRegistry
+from service.errors import ServiceError
 from service.ports import Acknowledger, BundleStore, DeletionLog, MonitorRegister, RunReader, ScoreBoard, StepLog
 from service.telemetry import IngestMetrics
 
@@ -65,6 +68,8 @@ class ApiDeps:
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""
+    to_refusal: Callable[[Scope, ServiceError], Response | None] = lambda _, __: None
+    """The answer to a request that may not ask; None: a problem document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.browsers import authorization_of, check_own, header_of
 from service.api.otlp_routes import PATHS, from_problem
 from service.api.problems import problem, to_problem
 from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
 from service.core.tenants.authentication import Authenticator
-from service.errors import Forbidden, TooManyGuesses, Unauthenticated
+from service.errors import Forbidden, ForeignSite, ServiceError, TooManyGuesses, Unauthenticated
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,9 @@ class Front:
 
     `allowed_hosts`: while no key is needed only requests addressed to this machine by name are answered, since a page
     in a browser could otherwise reach the service through a name of its own that resolves to 127.0.0.1 (DNS rebinding).
-    None answers all. Once a key is needed, every route needs one with the scope that `scopes.TABLE` says. `steps` is
-    None where none are taken. `refused` is told of each request that may not ask, by the error's name.
+    None answers all. Once a key is needed, every route needs one with the scope that `scopes.TABLE` says: as
+    `Authorization: Bearer`, or in a browser's cookie. `steps` is None where none are taken. `refused` is told of each
+    request that may not ask, by the error's name. `to_refusal` makes the answer to it; None: a problem document.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Front:
         steps: StepEndpoint | None,
         allowed_hosts: Collection[str] | None = None,
         refused: Callable[[str], None] = lambda _: None,
+        to_refusal: Callable[[Scope, ServiceError], Response | None] = lambda _, __: None,
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._steps = steps
         self._refused = refused
+        self._to_refusal = to_refusal
         self._allowed = None if allowed_hosts is None else frozenset(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +75,7 @@ class Front:
         if refusal is None:
             refusal = self._refusal(scope, "ingest" if for_steps else needed_scope(scope["method"], path))
         if refusal is not None and path in PATHS:
-            refusal = from_problem(refusal, _header(scope, b"content-type"))
+            refusal = from_problem(refusal, header_of(scope, b"content-type"))
         if refusal is not None:
             await refusal(scope, receive, with_headers(send))
         elif self._steps is not None and for_steps:
@@ -82,7 +85,7 @@ class Front:
 
     def _misdirected(self, scope: Scope) -> Response | None:
         assert self._allowed is not None
-        host = _header(scope, b"host")
+        host = header_of(scope, b"host")
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
         if name.lower() in self._allowed:
             return None
@@ -91,20 +94,21 @@ class Front:
         return problem(421, "misdirected", "Not this host", detail)
 
     def _refusal(self, scope: Scope, need: Need) -> Response | None:
-        """Notes the principal with the request, or gives the answer to one that may not ask this."""
+        """Notes the principal with the request, and gives the answer to one that may not ask this."""
         if need is OPEN:
             return None
+        authorization, is_cookie = authorization_of(scope)
+        client = scope.get("client")
         try:
-            client = scope.get("client")
-            principal = self._authenticator.authenticate(
-                _header(scope, b"authorization") or None, client[0] if client else ""
-            )
+            principal = self._authenticator.authenticate(authorization or None, client[0] if client else "")
+            scope.setdefault("state", {})["principal"] = principal
+            if is_cookie or not self._authenticator.required:
+                check_own(scope, must_say=is_cookie)
             if need not in principal.scopes:
                 raise Forbidden(need, principal.scopes)
-        except (Unauthenticated, Forbidden, TooManyGuesses) as error:
+        except (Unauthenticated, Forbidden, ForeignSite, TooManyGuesses) as error:
             self._refused(type(error).__name__)
-            return to_problem(error)
-        scope.setdefault("state", {})["principal"] = principal
+            return self._to_refusal(scope, error) or to_problem(error)
         return None
 
 
@@ -133,12 +137,3 @@ def with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _header(scope: Scope, wanted: bytes) -> str:
-    headers: list[tuple[bytes, Any]] = scope["headers"]
-    for name, value in headers:
-        if name == wanted:
-            text: str = value.decode("latin-1")
-            return text
-    return ""

@@ -28,6 +28,7 @@ ProblemRow = tuple[type[errors.ServiceError], int, str, str]
 TABLE: tuple[ProblemRow, ...] = (
     (errors.Unauthenticated, 401, "unauthenticated", "The API key is missing or wrong"),
     (errors.Forbidden, 403, "forbidden", "The API key is not for this"),
+    (errors.ForeignSite, 403, "foreign-site", "The request comes from another site"),
     (errors.BodyTooLarge, 413, "body-too-large", "The body is too large"),
     (errors.RawStepRefused, 400, "step-refused", "A step cannot be taken"),
     (errors.NameRefused, 400, "name-refused", "A name in the address is not allowed"),

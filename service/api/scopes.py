@@ -25,6 +25,11 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/readyz", OPEN),
     ("GET", "/metrics", OPEN),
     ("GET", "/openapi.json", OPEN),
+    # the web page
+    ("GET", "/sign-in", OPEN),
+    ("POST", "/sign-in", OPEN),
+    ("POST", "/sign-out", OPEN),
+    ("GET", "/static/{name}", OPEN),
     # runs
     ("POST", "/v1/steps", "ingest"),
     ("POST", "/v1/runs/{run_id}/steps", "ingest"),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
@@ -56,6 +56,8 @@ from service.errors import RedisUnfit, TransientError
 from service.otlp.metrics import OtlpMetrics
 from service.otlp.outcomes import OutcomeRule
 from service.otlp.reading import Reading
+from service.pages.all_pages import build_all_pages
+from service.pages.rendering import Pages
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.acknowledging import RedisAcknowledger
 from service.redis_log.audit import RedisAuditStore
@@ -243,7 +245,13 @@ def build_deps(
         problems=WEBHOOK_PROBLEMS,
         otlp=otlp,
     )
-    return deps, board, pressure
+    return with_pages(deps), board, pressure
+
+
+def with_pages(deps: ApiDeps) -> ApiDeps:
+    """The same with the web page."""
+    pages = Pages(deps)
+    return replace(deps, routers=(*deps.routers, *build_all_pages(deps, pages)), to_refusal=pages.to_refusal)
 
 
 async def read_gauges(reader: RedisRunReader, parking: RedisParking) -> list[GaugeMetricFamily]:

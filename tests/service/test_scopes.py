@@ -28,6 +28,9 @@ KEYS: dict[str, Principal] = {
     "operate": Principal("default"),
 }
 
+# A form of the web page says where it is.
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
+
 
 class ByName(Authenticator):
     """Takes the name of a scope as a key."""
@@ -89,12 +92,12 @@ async def test_a_route_opens_to_the_keys_with_its_scope_alone(http: httpx.AsyncC
         if path.endswith("/events"):
             continue  # a stream, see below
         for name, principal in KEYS.items():
-            answer = await http.request(method, address(path), headers={"Authorization": f"Bearer {name}"})
+            answer = await http.request(method, address(path), headers=OWN_PAGE | {"Authorization": f"Bearer {name}"})
             what = f"{method} {path} with a key for {name}: {answer.text[:200]}"
             assert (answer.status_code == 403) == (need is not OPEN and need not in principal.scopes), what
             assert answer.status_code != 401, what
         for headers in ({}, {"Authorization": "Bearer nobody"}):
-            answer = await http.request(method, address(path), headers=headers)
+            answer = await http.request(method, address(path), headers=OWN_PAGE | headers)
             assert (answer.status_code == 401) == (need is not OPEN), f"{method} {path} without a key"
 
 

@@ -1,0 +1,18 @@
+"""Every page, in one list."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from service.api.deps import ApiDeps
+from service.pages.rendering import Pages
+from service.pages.sign_in import build_sign_in_pages
+from service.pages.static_files import build_static_files
+
+
+def build_all_pages(deps: ApiDeps, pages: Pages) -> list[APIRouter]:
+    """The routers of all pages, and of the files that they need."""
+    return [
+        build_static_files(),
+        build_sign_in_pages(deps, pages),
+    ]
