@@ -15,6 +15,7 @@ import yaml
 
 from service.settings import SHARED_PARTITIONS, Settings, read_settings
 from service.supervisor import STOP_S
+from tests.deploy.composed import read_compose
 from tests.deploy.kustomized import build, containers
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -245,6 +246,15 @@ def test_the_bundled_redis_has_the_password_that_the_service_uses() -> None:
         for one in template(named(objects, "StatefulSet", "forewarn-redis"))["spec"]["volumes"]
     ]
     assert mounted == "forewarn-redis"
+
+
+def test_the_bundled_redis_has_the_options_of_the_one_in_compose() -> None:
+    objects = build(FOLDER / "overlays" / "bundled-redis")
+    (redis,) = containers(named(objects, "StatefulSet", "forewarn-redis"))
+    theirs = read_compose()["services"]["redis"]
+    command = theirs["entrypoint"][-1].replace('"$MAXMEMORY"', theirs["environment"]["MAXMEMORY"])
+    assert redis["args"] == [command.replace("/run/secrets/", "/run/secrets/forewarn/")]
+    assert redis["image"] == theirs["image"]
 
 
 def test_the_gpu_overlay_scores_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
