@@ -463,6 +463,29 @@ class UpdateFeed(Protocol):
         ...
 
 
+class WaitingSteps(Protocol):
+    """Raw steps that are in the log still."""
+
+    async def read(self, ref: RunRef, wanted: Collection[int], since_ms: int) -> dict[int, bytes]:
+        """The JSON of a run's steps at these positions that are in the log, by position; those stored before `since_ms`
+        are not looked for. Raises LogUnavailable."""
+        ...
+
+
+class ArchivedSteps(Protocol):
+    """Raw steps that were archived on this machine."""
+
+    @property
+    def is_there(self) -> bool:
+        """False where this machine has no archive."""
+        ...
+
+    def read(self, ref: RunRef, wanted: Mapping[int, int], most_bytes: int) -> tuple[dict[int, bytes], bool]:
+        """The JSON of a run's steps by position; `wanted` says when each was received (ms). At most about so many bytes
+        of them; False where there was more to look through than one request may."""
+        ...
+
+
 class LiveMonitor(Protocol):
     """What a worker needs of a monitor; `monitors.Monitor` is one."""
 

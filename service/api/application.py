@@ -23,6 +23,7 @@ from service.api.problems import MEDIA_TYPE, install_handlers
 from service.api.project_routes import build_project_router
 from service.api.quality_routes import build_quality_router
 from service.api.read_routes import build_alert_router, build_run_router
+from service.api.run_steps_routes import build_run_steps_router
 from service.api.step_route import StepEndpoint
 from service.api.switch_routes import build_switch_router
 from service.api.views import Problem
@@ -60,6 +61,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
     for router in (
         build_ingest_router(deps),
         build_run_router(deps),
+        build_run_steps_router(deps),
         build_event_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),

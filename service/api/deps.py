@@ -15,11 +15,13 @@ from service.api.problems import ProblemRow
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import IngestPipeline
 from service.core.live import LiveFeed, StreamGate
+from service.core.moving import Moving
 from service.core.privacy.keeping import PrivacyRules
 from service.core.privacy.redaction import Redactor
 from service.core.projects import ProjectBook
 from service.core.quality.keeper import QualityKeeper
 from service.core.readiness import Check
+from service.core.run_steps import RunSteps
 from service.core.switching import MonitorSwitch
 from service.core.tenants.access import Principal
 from service.core.tenants.audit import AuditLog
@@ -65,6 +67,8 @@ class ApiDeps:
     projects: ProjectRegistry
     otlp: OtlpDeps
     quality: QualityKeeper
+    steps: RunSteps
+    moving: Moving
     routers: Sequence[APIRouter] = ()
     problems: Sequence[ProblemRow] = ()
     """How errors of `routers` are told."""

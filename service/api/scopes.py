@@ -43,6 +43,7 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/v1/deletions/{deletion_id}", "admin"),
     ("GET", "/v1/runs", "read"),
     ("GET", "/v1/runs/{run_id}", "read"),
+    ("GET", "/v1/runs/{run_id}/steps", "read"),
     ("GET", "/v1/runs/{run_id}/events", "read"),
     ("GET", "/v1/events", "read"),
     # alerts

@@ -33,11 +33,13 @@ from service.app.binding import (
     tell_binding,
     until_first_key,
 )
+from service.app.explaining import build_moving
 from service.app.quality_gauges import quality_gauges
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
 from service.app.tenants import forget_project
 from service.app.version import version_of_service
+from service.archive.reading import ArchiveReader
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import build_pipeline
 from service.core.live import LiveFeed, StreamGate
@@ -46,6 +48,7 @@ from service.core.projects import ProjectBook, RateLimits
 from service.core.quality.keeper import QualityKeeper
 from service.core.raw_steps import StepLimits
 from service.core.readiness import Check, check_backlog, check_chosen, check_monitor, check_own_workers, check_workers
+from service.core.run_steps import RunSteps
 from service.core.switching import MonitorSwitch
 from service.core.tenants.audit import AuditLog
 from service.core.tenants.authentication import Authenticator, KeyBook
@@ -76,6 +79,7 @@ from service.redis_log.quality import RedisQualityStore
 from service.redis_log.runs import RedisRunReader
 from service.redis_log.tokens import RedisTokenStore
 from service.redis_log.traces import RedisTraceRuns
+from service.redis_log.waiting_steps import RedisWaitingSteps
 from service.registry.folders import BundleFolders
 from service.registry.unpacking import unpack_bundle
 from service.settings import Settings
@@ -241,6 +245,13 @@ def build_deps(
             book, project_store, key_registry, reader, lambda project: forget_project(project, targets, audits, store)
         ),
         quality=quality,
+        steps=RunSteps(
+            reader,
+            RedisWaitingSteps(client, keys),
+            None if settings.archive_folder is None else ArchiveReader(settings.archive_folder),
+            rules.keeps_content,
+        ),
+        moving=build_moving(settings, catalogue, bundles, register),
         routers=(webhooks,),
         problems=WEBHOOK_PROBLEMS,
         otlp=otlp,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import shutil
 import threading
@@ -24,12 +25,16 @@ import orjson
 import zstandard
 
 from monitors.stepview import JsonValue
-from service.archive.rewriting import LEVEL, hold, read_lines, rewrite
+from service.archive.index import IndexWriter, repair, steps_of
+from service.archive.rewriting import LEVEL, SUFFIX, hold, read_lines, rewrite
 from service.errors import SettingsError
 from service.records import Cutoffs, Ending, Entry, RunRef
 
-SUFFIX = ".jsonl.zst"
 RUNS = "runs"
+# Indexes that are missing are made again for so long each time that the archive is swept.
+REPAIR_S = 2.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class FileArchive:
         """Raises SettingsError where the folder cannot be written to."""
         self._folder = folder
         self._thinned: dict[str, frozenset[str]] = {}
+        self._indexed: set[tuple[str, int]] = set()
         self._steps = _Segments(folder, "", owner)
         self._endings = _Segments(folder, RUNS, owner)
         try:
@@ -63,7 +69,7 @@ class FileArchive:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """See `ports.StepArchive.write`."""
-        self._steps.add(b"".join([to_line(entry) for entry in entries]))
+        self._steps.add(b"".join([to_line(entry) for entry in entries]), steps_of(entries))
 
     def write_endings(self, endings: Sequence[Ending]) -> None:
         """See `ports.EndingArchive.write_endings`."""
@@ -78,7 +84,30 @@ class FileArchive:
                 touched += 1
             elif ended_ms <= cutoffs.latest:
                 touched += self._thin_out(day, ended_ms, cutoffs)
+        self.repair_indexes(REPAIR_S)
         return touched
+
+    def repair_indexes(self, within_s: float) -> None:
+        """Make what is missing of the indexes, the newest days first, until so long has gone by; the rest next time."""
+        until = time.monotonic() + within_s
+        for day, _ in reversed(self._days()):
+            for segment in sorted(day.glob(f"*{SUFFIX}"), reverse=True):
+                self._index_anew(segment)
+                if time.monotonic() > until:
+                    return
+
+    def _index_anew(self, segment: Path) -> None:
+        """Make a segment's index if it is not whole. What fails is tried again: steps are safe without it."""
+        if segment.parent.name == RUNS:
+            return
+        try:
+            known = (str(segment), segment.stat().st_ino)
+            if known not in self._indexed and repair(segment):
+                self._indexed.add(known)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("the archive's index of %s cannot be made: %s", segment, error)
 
     def erase(self, digests: Collection[str], since_ms: int) -> bool:
         """See `ports.StepArchive.erase`."""
@@ -86,7 +115,10 @@ class FileArchive:
         for day, ended_ms in self._days():
             if ended_ms >= since_ms:
                 for segment in _segments_of(day):
-                    complete &= rewrite(segment, lambda ref: ref.digest not in digests) is not None
+                    gone = rewrite(segment, lambda ref: ref.digest not in digests)
+                    complete &= gone is not None
+                    if gone:
+                        self._index_anew(segment)
         return complete
 
     def rotate(self) -> None:
@@ -108,10 +140,12 @@ class FileArchive:
         over = frozenset(project for project in cutoffs.projects if ended_ms <= cutoffs.of(project))
         if self._thinned.get(day.name) == over:
             return 0
-        gone = [rewrite(segment, lambda ref: ended_ms > cutoffs.of(ref.project)) for segment in _segments_of(day)]
-        if None not in gone:
+        gone = {one: rewrite(one, lambda ref: ended_ms > cutoffs.of(ref.project)) for one in _segments_of(day)}
+        for segment in [one for one, lines in gone.items() if lines]:
+            self._index_anew(segment)
+        if None not in gone.values():
             self._thinned[day.name] = over
-        return sum(1 for one in gone if one)
+        return sum(1 for lines in gone.values() if lines)
 
     def close(self) -> None:
         """Close the segments."""
@@ -131,14 +165,17 @@ class _Segments:
         self._compressor = zstandard.ZstdCompressor(level=LEVEL)
         self._day = ""
         self._file: io.BufferedWriter | None = None
+        self._index: IndexWriter | None = None
         self._one_at_a_time = threading.Lock()
 
-    def add(self, lines: bytes) -> None:
-        """Add lines as one frame; durable when it returns. Raises OSError."""
+    def add(self, lines: bytes, steps: Sequence[tuple[int, int]] | None = None) -> None:
+        """Add lines as one frame; durable when it returns. `steps`: what the segment's index is to say of it, where it
+        has one. Raises OSError."""
         with self._one_at_a_time:
             frame = self._compressor.compress(lines)
-            file = self._open()
+            file = self._open(indexed=steps is not None)
             try:
+                begin = file.tell()
                 file.write(frame)
                 file.flush()
                 os.fdatasync(file.fileno())
@@ -146,6 +183,13 @@ class _Segments:
                 # How much of the frame is there is unknown: the rest must not follow it.
                 self._begin_another()
                 raise
+            if steps is not None and self._index is not None:
+                try:
+                    self._index.add(steps, begin, len(frame), int(time.time()))
+                except OSError as error:
+                    # The steps are safe. Once the segment is let go of, its index is made again.
+                    log.warning("the index of the archive cannot be written and is made later: %s", error)
+                    self._begin_another()
 
     def rotate(self) -> None:
         """Let go of the segment: what follows goes into another."""
@@ -162,15 +206,22 @@ class _Segments:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._index is not None:
+            self._index.close()
+            self._index = None
 
-    def _open(self) -> io.BufferedWriter:
+    def _open(self, *, indexed: bool = False) -> io.BufferedWriter:
         day = datetime.now(UTC).date().isoformat()
         if self._file is None or day != self._day:
             self.close()
             folder = self._folder / day / self._inside
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = (folder / f"{self._name}-{self._number:04d}{SUFFIX}").open("ab")
+            segment = folder / f"{self._name}-{self._number:04d}{SUFFIX}"
+            self._file = segment.open("ab")
             hold(self._file)
+            if indexed:
+                with contextlib.suppress(OSError):
+                    self._index = IndexWriter(segment)
             self._day = day
             # The names too must outlive a power cut.
             for one in dict.fromkeys((folder, self._folder / day, self._folder)):

@@ -92,7 +92,7 @@ def test_a_step_archived_twice_is_read_once(tmp_path: Path) -> None:
 
 def test_a_frame_left_unfinished_by_a_kill_hides_nothing_before_it(tmp_path: Path) -> None:
     write(tmp_path, "w1", [entry(0)], [entry(1)])
-    (segment,) = tmp_path.glob("*/*")
+    (segment,) = tmp_path.glob("*/*.zst")
     segment.write_bytes(segment.read_bytes()[:-5])
     assert found(tmp_path) == [("a", 0)]
 
