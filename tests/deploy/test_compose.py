@@ -219,6 +219,11 @@ def test_steps_are_scored_and_all_checks_are_ok(composed: Composed, tiny: TinyBu
     assert {name: check["status"] for name, check in checks.items() if check["status"] != "ok"} == {}
     assert "2 alive" in checks["workers"]["detail"]
     assert checks["persistence"]["detail"] == "appendfsync always"
+
+    def raw_steps() -> list[object]:
+        return [step["raw"] for step in composed.http.get("/v1/runs/r1/steps").json()["steps"]]
+
+    until(lambda: raw_steps() == steps, composed, "read back from the archive that the worker writes")
     assert "forewarn_steps_scored_total" in composed.worker.get("/metrics").text
 
 

@@ -100,6 +100,8 @@ def test_the_service_takes_every_setting_that_its_pods_get(objects: Objects, mon
     assert (api.role, worker.role) == ("api", "worker")
     assert api.redis_url == worker.redis_url
     assert api.monitors_folder == worker.monitors_folder
+    assert api.archive_folder is not None
+    assert api.archive_folder == worker.archive_folder
     assert api.api_key is not None
     for settings, name in ((api, "forewarn-api"), (worker, "forewarn-worker")):
         (port,) = containers(named(objects, "Deployment", name))[0]["ports"]
