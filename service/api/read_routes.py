@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import time
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from service.api.acknowledging import acknowledge_alert, find_alert
 from service.api.deps import ApiDeps, project_of
 from service.api.step_route import to_answer
 from service.api.views import (
@@ -31,7 +31,7 @@ from service.core.alerting import Severity
 from service.core.episodes import AlertState
 from service.core.ingest import check_run_id
 from service.errors import NameRefused, NotFound
-from service.records import Acknowledgement, AlertQuery, JsonObject, RunQuery, RunRef
+from service.records import AlertQuery, RunQuery, RunRef
 
 _AFTER = Query(None, max_length=500, description="`next` of the page before.")
 _STATE = Query(None)
@@ -109,25 +109,16 @@ def build_alert_router(deps: ApiDeps) -> APIRouter:
 
     async def get_alert(alert_id: str, request: Request) -> Response:
         """One alert, and what has become of it."""
-        return to_answer(to_alert_view(await find(request, alert_id)))
+        return to_answer(to_alert_view(await find_alert(deps, project_of(request), alert_id)))
 
     async def acknowledge(alert_id: str, request: Request, said: Acknowledge | None = None) -> Response:
         """Say that somebody has taken note of an alert: nothing more is sent about this episode. The first time counts;
         saying it again changes nothing and answers the same. The run's next episode alerts anew.
         """
         said = said or Acknowledge()
-        project = project_of(request)
-        by, note = deps.redactor.text(project, said.by), deps.redactor.text(project, said.note)
-        acknowledgement = Acknowledgement(time.time_ns() // 1_000_000, by, note)
-        if await deps.acknowledger.acknowledge(project, alert_id, acknowledgement):
-            deps.metrics.acknowledged.inc()
-        return to_answer(to_alert_view(await find(request, alert_id)))
-
-    async def find(request: Request, alert_id: str) -> JsonObject:
-        alert = await deps.reader.read_alert(project_of(request), alert_id)
-        if alert is None:
-            raise NotFound(f"there is no alert {alert_id[:100]}")
-        return alert
+        return to_answer(
+            to_alert_view(await acknowledge_alert(deps, project_of(request), alert_id, said.by, said.note))
+        )
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], type[BaseModel]], ...] = (
         ("GET", "", list_alerts, AlertPage),

@@ -30,6 +30,10 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("POST", "/sign-in", OPEN),
     ("POST", "/sign-out", OPEN),
     ("GET", "/static/{name}", OPEN),
+    ("GET", "/runs/{run_id}", "read"),
+    ("GET", "/alerts", "read"),
+    ("GET", "/alerts/{alert_id}", "read"),
+    ("POST", "/alerts/{alert_id}/acknowledge", "read"),
     # runs
     ("POST", "/v1/steps", "ingest"),
     ("POST", "/v1/runs/{run_id}/steps", "ingest"),

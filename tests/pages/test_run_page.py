@@ -1,0 +1,202 @@
+"""The page of one run, in Chromium: live, by keyboard, with hostile texts, and when something is missing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
+from tests.pages.conftest import url_of
+from tests.pages.watched_runs import HOSTILE, LONG, alerting_run, hostile_steps, new_run, post_steps
+from tests.service.live import Service
+from tests.tiny_bundle import TinyBundle
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+def test_steps_that_come_are_drawn_and_listed_at_once(service: Service, page: Page, tiny: TinyBundle) -> None:
+    run_id, steps = new_run("live"), tiny.corpus.runs[0]
+    post_steps(service, run_id, steps[:1])
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#step-list > li")).to_have_count(1)
+    before = page.locator("#chart path.risk").get_attribute("d")
+
+    post_steps(service, run_id, steps[1:4])
+
+    expect(page.locator("#step-list > li")).to_have_count(4)
+    expect(page.locator("#chart")).to_have_attribute("aria-valuemax", "3")
+    expect(page.locator("#steps")).to_have_text("4")
+    assert page.locator("#chart path.risk").get_attribute("d") != before
+
+
+def test_an_alert_that_opens_appears_and_is_marked_and_told_of(service: Service, page: Page, tiny: TinyBundle) -> None:
+    known, _ = alerting_run(service, tiny)
+    position = service.http.get(f"/v1/runs/{known}").json()["alert_list"][0]["position"]
+    steps = next(run for run in tiny.corpus.runs if _alerts_like(service, known, run))[: position + 1]
+    run_id = new_run("will-alert")
+    post_steps(service, run_id, steps[:-1])
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator("#alerts")).to_be_hidden()
+
+    post_steps(service, run_id, steps[-1:])
+
+    expect(page.locator("#alerts tbody tr")).to_have_count(1)
+    expect(page.locator("#chart circle.alert")).to_have_count(1)
+    expect(page.locator("#announce")).to_contain_text(f"at step {position}")
+    page.get_by_role("button", name="Acknowledge the alert").click()
+    expect(page.locator("#state")).to_have_text("acknowledged")
+
+
+def test_the_threshold_that_is_drawn_is_the_one_that_the_alert_crossed(
+    service: Service, page: Page, tiny: TinyBundle
+) -> None:
+    run_id, _ = alerting_run(service, tiny)
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#chart circle.alert").first).to_be_visible()
+
+    scores = service.http.get(f"/v1/runs/{run_id}").json()["scores"]
+    told = page.evaluate("JSON.parse(document.getElementById('told').textContent)")
+    opens, min_turns = told["line"]["opens"], told["line"]["min_turns"]
+    warned = False
+    for score in scores:
+        at = opens[min(score["turn"], len(opens) - 1)]
+        above = score["turn"] >= min_turns and score["failure_probability"] > at
+        assert score["alert"] == (above and not warned)
+        warned = score["state"] == "warning"
+
+
+def test_the_chart_is_read_by_keyboard_and_leads_to_the_step(service: Service, page: Page, tiny: TinyBundle) -> None:
+    run_id = new_run("keys")
+    post_steps(service, run_id, tiny.corpus.runs[1])
+    page.goto(f"/runs/{run_id}")
+    chart = page.get_by_role("slider", name="Step of the run")
+    expect(chart).to_have_attribute("aria-valuetext", re.compile("risk"))
+
+    chart.focus()
+    for key in ("Home", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(chart).to_have_attribute("aria-valuetext", re.compile(r"^Step 2, turn \d+: risk .* threshold .* symbol \d+"))
+    expect(page.locator("#readout")).to_contain_text("Step 2, turn")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#step-2 > details")).to_have_attribute("open", "")
+    assert page.evaluate("document.activeElement.closest('li').id") == "step-2"
+
+
+def test_ten_thousand_steps_are_drawn_with_few_points_and_listed_by_pages(service: Service, page: Page) -> None:
+    scores = [
+        {
+            "position": place, "turn": place, "risk": 0.9 if place == 7777 else 0.1, "failure_probability": 0.2,
+            "score": -1.0, "symbol": 3, "state": "ok", "alert": False, "known": True, "parked": False, "received_ms": 1,
+        }
+        for place in range(10_000)
+    ]  # fmt: skip
+    run_id = new_run("long")
+    post_steps(service, run_id, [{"role": "user", "content": "hello"}])
+    run = service.http.get(f"/v1/runs/{run_id}").json()
+
+    def answer(route: object, request: object) -> None:
+        first = int(re.search(r"first=(\d+)", request.url)[1]) if "first=" in request.url else 0  # type: ignore[attr-defined, index]
+        route.fulfill(json={**run, "scores": scores[first : first + 5000]})  # type: ignore[attr-defined]
+
+    page.route(re.compile(rf"/v1/runs/{run_id}\?"), answer)
+    page.goto(f"/runs/{run_id}")
+
+    expect(page.locator("#where")).to_have_text("9,975 – 9,999 of 10,000")
+    points = page.locator("#chart path.risk").get_attribute("d") or ""
+    assert points.count("L") < 5000
+    heights = [float(one) for one in re.findall(r"[ML][\d.]+ ([\d.]+)", points)]
+    assert min(heights) < 0.5 * max(heights), "the one peak is not lost"
+    assert page.locator("#step-list > li").count() == 25
+    drawn_ms = page.evaluate(
+        "() => { const begun = performance.now(); window.dispatchEvent(new Event('resize'));"
+        " location.hash = '#step-5000'; return performance.now() - begun; }"
+    )
+    expect(page.locator("#step-5000 > details")).to_have_attribute("open", "")
+    assert drawn_ms < 1000
+
+
+def test_hostile_texts_stay_texts_everywhere(service: Service, page: Page) -> None:
+    run_id, text = new_run("hostile"), HOSTILE + LONG
+    said = {
+        "agent": HOSTILE[:200],
+        "task": HOSTILE + LONG[:1500],
+        "tags": {HOSTILE[:100]: HOSTILE[:200], "t": "x" * 500},
+    }
+    service.http.put(f"/v1/runs/{run_id}", json=said).raise_for_status()
+    post_steps(service, run_id, hostile_steps(text))
+    page.goto(f"/runs/{run_id}")
+    expect(page.locator("#step-list > li")).to_have_count(5)
+
+    for position in range(5):
+        page.locator(f"#step-{position} > details > summary").click()
+        expect(page.locator(f"#step-{position} .inside [role=status]")).to_have_count(0)
+
+    assert page.locator("main img, main [onerror], main [onload], #step-list script").count() == 0
+    expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")
+    check_fits(page)
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")])
+def test_a_run_with_an_alert_is_accessible_and_fits(
+    chromium: Browser, service: Service, tiny: TinyBundle, size: dict[str, int], scheme: Scheme
+) -> None:
+    run_id, _ = alerting_run(service, tiny)
+    with watched_page(chromium, url_of(service), size=size, scheme=scheme) as page:
+        page.goto(f"/runs/{run_id}")
+        page.locator("#step-0 > details > summary").click()
+        expect(page.locator("#step-0 .inside [role=status]")).to_have_count(0)
+        check_accessible(page)
+        check_fits(page)
+
+
+def test_a_step_that_cannot_be_fetched_is_told_in_words_while_figures_stay(
+    service: Service, page: Page, tiny: TinyBundle
+) -> None:
+    run_id = new_run("no-steps")
+    post_steps(service, run_id, tiny.corpus.runs[0][:2])
+    page.route(re.compile(r"/steps\?"), lambda route: route.fulfill(status=404, json={"title": "No such page"}))
+    page.goto(f"/runs/{run_id}")
+    page.locator("#step-1 > details > summary").click()
+
+    expect(page.locator("#step-1 .problem")).to_contain_text("No such page")
+    expect(page.locator("#steps-said")).to_contain_text("Their figures are")
+
+
+def test_without_content_the_page_says_that_no_raw_step_is_kept(service: Service, page: Page, tiny: TinyBundle) -> None:
+    run_id = new_run("no-content")
+    post_steps(service, run_id, tiny.corpus.runs[0][:1])
+    step = {"position": 0, "raw": None, "raw_missing": "no-content", "view": None, "moved": None}
+    page.route(re.compile(r"/steps\?"), lambda route: route.fulfill(json={"steps": [step], "next": None}))
+    page.goto(f"/runs/{run_id}")
+    page.locator("#step-0 > details > summary").click()
+
+    expect(page.locator("#step-0")).to_contain_text("This service keeps no content")
+
+
+def test_a_run_that_is_not_there_is_told_in_words(page: Page) -> None:
+    answer = page.goto("/runs/nobody-knows-it")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("alert")).to_contain_text("there is no run nobody-knows-it")
+
+
+def test_a_run_without_steps_says_what_will_appear(service: Service, page: Page) -> None:
+    run_id = new_run("empty")
+    service.http.put(f"/v1/runs/{run_id}", json={"agent": "desk"}).raise_for_status()
+    page.goto(f"/runs/{run_id}")
+
+    expect(page.locator("#no-steps")).to_be_visible()
+    expect(page.locator("#live")).to_have_text("live")
+
+
+def _alerts_like(service: Service, known: str, run: list[object]) -> bool:
+    """Whether a run of the corpus begins with the steps that a known run has."""
+    scores = service.http.get(f"/v1/runs/{known}").json()["scores"]
+    run_id = new_run("tried")
+    post_steps(service, run_id, run[: len(scores)])
+    mine = service.http.get(f"/v1/runs/{run_id}").json()["scores"]
+    return bool([one["score"] for one in mine] == [one["score"] for one in scores])
