@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import url_of
-from tests.pages.watched_runs import HOSTILE, LONG, alerting_run, hostile_steps, new_run, post_steps
+from tests.pages.watched_runs import HOSTILE, LONG, alerting_run, alerting_steps, hostile_steps, new_run, post_steps
 from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle
 
@@ -32,9 +32,8 @@ def test_steps_that_come_are_drawn_and_listed_at_once(service: Service, page: Pa
 
 
 def test_an_alert_that_opens_appears_and_is_marked_and_told_of(service: Service, page: Page, tiny: TinyBundle) -> None:
-    known, _ = alerting_run(service, tiny)
-    position = service.http.get(f"/v1/runs/{known}").json()["alert_list"][0]["position"]
-    steps = next(run for run in tiny.corpus.runs if _alerts_like(service, known, run))[: position + 1]
+    steps = alerting_steps(service, tiny)
+    position = len(steps) - 1
     run_id = new_run("will-alert")
     post_steps(service, run_id, steps[:-1])
     page.goto(f"/runs/{run_id}")
@@ -191,12 +190,3 @@ def test_a_run_without_steps_says_what_will_appear(service: Service, page: Page)
 
     expect(page.locator("#no-steps")).to_be_visible()
     expect(page.locator("#live")).to_have_text("live")
-
-
-def _alerts_like(service: Service, known: str, run: list[object]) -> bool:
-    """Whether a run of the corpus begins with the steps that a known run has."""
-    scores = service.http.get(f"/v1/runs/{known}").json()["scores"]
-    run_id = new_run("tried")
-    post_steps(service, run_id, run[: len(scores)])
-    mine = service.http.get(f"/v1/runs/{run_id}").json()["scores"]
-    return bool([one["score"] for one in mine] == [one["score"] for one in scores])

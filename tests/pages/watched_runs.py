@@ -9,6 +9,7 @@ from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle
 
 _numbers = itertools.count()
+_found: list[tuple[int, int]] = []
 LONG = "W" * 10_000
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg/onload=alert(3)>{{7*7}}</script><!-- "
@@ -28,23 +29,27 @@ def post_steps(service: Service, run_id: str, steps: list[Any]) -> None:
     service.until_scored(run_id, scored + len(steps))
 
 
-def alerting_run(service: Service, tiny: TinyBundle, name: str = "alerts", *, live: bool = True) -> tuple[str, str]:
-    """A run inside an alert episode, and its alert's id. Failing runs are tried until one alerts, and if it is to be
-    `live`, up to the step that opens the episode."""
-    for index, success in enumerate(tiny.corpus.successes):
-        if success:
-            continue
-        run_id = new_run(name)
-        post_steps(service, run_id, tiny.corpus.runs[index])
-        run = service.http.get(f"/v1/runs/{run_id}").json()
-        if run["alert_list"]:
-            position = run["alert_list"][0]["position"]
-            if not live or run["state"] == "warning":
-                return run_id, run["alert_list"][0]["id"]
-            run_id = new_run(name)
-            post_steps(service, run_id, tiny.corpus.runs[index][: position + 1])
-            return run_id, service.http.get(f"/v1/runs/{run_id}").json()["alert_list"][0]["id"]
-    raise AssertionError("no run of the corpus alerts")
+def alerting_steps(service: Service, tiny: TinyBundle) -> list[Any]:
+    """Steps of the corpus of which the last opens an alert episode. Failing runs are tried until one alerts."""
+    if not _found:
+        for index, success in enumerate(tiny.corpus.successes):
+            if success:
+                continue
+            run_id = new_run("tried")
+            post_steps(service, run_id, tiny.corpus.runs[index])
+            if alerts := service.http.get(f"/v1/runs/{run_id}").json()["alert_list"]:
+                _found.append((index, alerts[0]["position"]))
+                break
+    [(index, position)] = _found
+    assert position, "an alert at the first step leaves nothing to come before it"
+    return tiny.corpus.runs[index][: position + 1]
+
+
+def alerting_run(service: Service, tiny: TinyBundle) -> tuple[str, str]:
+    """A live run inside an alert episode, and its alert's id."""
+    run_id = new_run("alerts")
+    post_steps(service, run_id, alerting_steps(service, tiny))
+    return run_id, service.http.get(f"/v1/runs/{run_id}").json()["alert_list"][0]["id"]
 
 
 def hostile_steps(text: str) -> list[Any]:

@@ -1,5 +1,5 @@
 // The list of a run's steps, a page at a time; what a step holds is fetched when it is opened.
-import { element, fetched, percent, short } from "./element.js";
+import { drawn, element, fetched, percent, short } from "./element.js";
 
 export const A_PAGE = 25;
 const FIELDS = ["observation", "action", "tool", "args", "result", "status", "metadata"];
@@ -124,10 +124,16 @@ function moved(step) {
   const rows = step.moved.map((one) => element(
     "li", {},
     element("span", { class: "what" }, element("b", {}, one.field), " ", element("bdi", {}, one.text || "the whole field")),
-    element("meter", { min: 0, max: most, value: Math.abs(one.weight), "aria-label": "size" }),
+    size(one.weight, most),
     element("span", { class: "number" }, `${one.weight > 0 ? "+" : one.weight < 0 ? "−" : ""}${Math.abs(one.weight).toFixed(3)} ${one.weight > 0 ? "worse" : "better"}`),
   ));
   return [element("h3", {}, "What moved the score here"), element("ul", { class: "moved" }, ...rows)];
+}
+
+function size(weight, most) {
+  const bar = drawn("svg", { class: "size", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" });
+  bar.append(drawn("rect", { class: weight > 0 ? "worse" : "better", width: (100 * Math.abs(weight)) / most, height: 8 }));
+  return bar;
 }
 
 function raw(step) {
