@@ -62,7 +62,7 @@ VERBS = {
     "monitors": Verb(
         "forewarn.commands.monitors:monitors", "Register, activate, shadow, roll back a live service's monitors."
     ),
-    "runs": Verb("forewarn.commands.runs:runs", "Delete runs of a live service, with all that came from them."),
+    "runs": Verb("forewarn.commands.runs:runs", "Show a run of a live service step by step; delete runs."),
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),

@@ -1,7 +1,8 @@
-"""`forewarn runs`: deletes runs of a live service, with all that came from them."""
+"""`forewarn runs`: shows a run of a live service step by step; deletes runs, with all that came from them."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated, Any
 
@@ -12,11 +13,83 @@ from forewarn.commands.asking import URL, ApiKey, AsJson, Url, ask, plain, print
 runs = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 LOOK_EVERY_S = 0.25
+PAGE = 100
+MOVED_SHOWN, CHARS = 4, 200
 
 
 @runs.callback()
 def about() -> None:
-    """Delete runs of a live service, with all that came from them."""
+    """Show a run of a live service step by step, or delete runs with all that came from them."""
+
+
+@runs.command()
+def show(
+    run_id: Annotated[str, typer.Argument(help="A run of the key's project.")],
+    first: Annotated[int, typer.Option(min=0, help="Steps from this position on.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="So many steps at most.")] = 1000,
+    url: Url = URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run's steps: risk, failure probability, event symbol, what moved the score, and the step itself where it
+    is kept. A table on a terminal, lines with tabs in a pipe."""
+    steps: list[dict[str, Any]] = []
+    following: int | None = first
+    while following is not None and len(steps) < limit:
+        query = {"first": str(following), "limit": str(min(PAGE, limit - len(steps)))}
+        page = ask(url, api_key, "GET", f"/v1/runs/{segment(run_id)}/steps", query)
+        steps += page["steps"]
+        following = page["next"]
+    if as_json:
+        print_json({"run_id": run_id, "steps": steps, "next": following})
+        return
+    rows = [to_row(step) for step in steps]
+    if sys.stdout.isatty():
+        print_table(rows)
+    else:
+        for row in rows:
+            typer.echo("\t".join(row))
+    if following is not None:
+        typer.echo(f"there are more: forewarn runs show {plain(run_id)} --first {following}", err=True)
+
+
+def to_row(step: dict[str, Any]) -> tuple[str, ...]:
+    """A step as it is printed. Words of others are made harmless, and cut."""
+    figures = [step["risk"], step["failure_probability"]]
+    moved = step["moved"] or []
+    words = [f"{one['text'] or one['field']} {one['weight']:+.2f}" for one in moved[:MOVED_SHOWN]]
+    raw = step["raw"]
+    said = f"({step['raw_missing']})" if step["raw_missing"] else raw if isinstance(raw, str) else to_json(raw)
+    return (
+        str(step["position"]),
+        *("" if figure is None else f"{figure:.3f}" for figure in figures),
+        "" if step["symbol"] is None else str(step["symbol"]),
+        plain(", ".join(words)),
+        plain(said)[:CHARS],
+    )
+
+
+def to_json(value: Any) -> str:
+    """A value in one line."""
+    import orjson
+
+    return orjson.dumps(value).decode()
+
+
+def print_table(rows: list[tuple[str, ...]]) -> None:
+    """Print steps for people."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, expand=True)
+    for name in ("step", "risk", "P(fail)", "symbol"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("moved the score", overflow="fold", ratio=1)
+    table.add_column("raw step", overflow="ellipsis", no_wrap=True, ratio=1)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
 
 
 @runs.command()

@@ -31,6 +31,8 @@ from service.errors import SettingsError
 from service.records import Cutoffs, Ending, Entry, RunRef
 
 RUNS = "runs"
+# Steps of one frame. Who reads a run unpacks a frame for each of its steps at worst; frames of 2 MB are 8 % smaller.
+PORTION_BYTES = 512 * 1024
 # Indexes that are missing are made again for so long each time that the archive is swept.
 REPAIR_S = 2.0
 
@@ -69,11 +71,13 @@ class FileArchive:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """See `ports.StepArchive.write`."""
-        self._steps.add(b"".join([to_line(entry) for entry in entries]), steps_of(entries))
+        portions = _portions(entries)
+        lines = [b"".join([to_line(entry) for entry in portion]) for portion in portions]
+        self._steps.add(lines, [steps_of(portion) for portion in portions])
 
     def write_endings(self, endings: Sequence[Ending]) -> None:
         """See `ports.EndingArchive.write_endings`."""
-        self._endings.add(b"".join([to_ending_line(ending) for ending in endings]))
+        self._endings.add([b"".join([to_ending_line(ending) for ending in endings])])
 
     def sweep(self, cutoffs: Cutoffs) -> int:
         """See `ports.StepArchive.sweep`. A day is over for a project by when its steps were written."""
@@ -168,28 +172,36 @@ class _Segments:
         self._index: IndexWriter | None = None
         self._one_at_a_time = threading.Lock()
 
-    def add(self, lines: bytes, steps: Sequence[tuple[int, int]] | None = None) -> None:
-        """Add lines as one frame; durable when it returns. `steps`: what the segment's index is to say of it, where it
-        has one. Raises OSError."""
+    def add(self, portions: Sequence[bytes], steps: Sequence[list[tuple[int, int]]] | None = None) -> None:
+        """Add lines, each portion as one frame; durable when it returns. `steps`: what the segment's index is to say of
+        each, where it has one. Raises OSError."""
         with self._one_at_a_time:
-            frame = self._compressor.compress(lines)
+            frames = [self._compressor.compress(lines) for lines in portions]
             file = self._open(indexed=steps is not None)
             try:
                 begin = file.tell()
-                file.write(frame)
+                file.write(b"".join(frames))
                 file.flush()
                 os.fdatasync(file.fileno())
             except OSError:
-                # How much of the frame is there is unknown: the rest must not follow it.
+                # How much of the frames is there is unknown: the rest must not follow it.
                 self._begin_another()
                 raise
-            if steps is not None and self._index is not None:
-                try:
-                    self._index.add(steps, begin, len(frame), int(time.time()))
-                except OSError as error:
-                    # The steps are safe. Once the segment is let go of, its index is made again.
-                    log.warning("the index of the archive cannot be written and is made later: %s", error)
-                    self._begin_another()
+            if steps is not None:
+                self._note(begin, frames, steps)
+
+    def _note(self, begin: int, frames: Sequence[bytes], steps: Sequence[list[tuple[int, int]]]) -> None:
+        """Say in the index what the frames hold."""
+        if self._index is None:
+            return
+        try:
+            for frame, held in zip(frames, steps, strict=True):
+                self._index.add(held, begin, len(frame), int(time.time()))
+                begin += len(frame)
+        except OSError as error:
+            # The steps are safe. Once the segment is let go of, its index is made again.
+            log.warning("the index of the archive cannot be written and is made later: %s", error)
+            self._begin_another()
 
     def rotate(self) -> None:
         """Let go of the segment: what follows goes into another."""
@@ -231,6 +243,20 @@ class _Segments:
                 finally:
                     os.close(descriptor)
         return self._file
+
+
+def _portions(entries: Sequence[Entry]) -> list[Sequence[Entry]]:
+    """Entries in portions of about PORTION_BYTES."""
+    portions: list[Sequence[Entry]] = []
+    begin = size = 0
+    for place, entry in enumerate(entries):
+        size += len(entry.data)
+        if size >= PORTION_BYTES:
+            portions.append(entries[begin : place + 1])
+            begin, size = place + 1, 0
+    if begin < len(entries):
+        portions.append(entries[begin:])
+    return portions
 
 
 def to_line(entry: Entry) -> bytes:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 # Steps scored again for one request, and how long it may take: later steps go without.
 REPLAYED_AT_MOST = 1000
 WITHIN_S = 2.0
+# So long a request waits for others; then it is answered without.
+TURN_S = 5.0
 # Graphs on another device give other last digits.
 TOLERANCE = 1e-3
 
@@ -49,13 +51,19 @@ class Moving:
         now than it did."""
         if not monitor_id or not steps or steps[0].data is None:
             return {}
-        async with self._one_at_a_time:
-            try:
-                monitor = await self._find_monitor(monitor_id)
-            except NotFound as error:
-                log.info("what moved a run cannot be told: %s", error)
-                return {}
+        try:
+            async with asyncio.timeout(TURN_S):
+                await self._one_at_a_time.acquire()
+        except TimeoutError:
+            return {}
+        try:
+            monitor = await self._find_monitor(monitor_id)
             return await asyncio.to_thread(explain_steps, monitor, steps, first)
+        except NotFound as error:
+            log.info("what moved a run cannot be told: %s", error)
+            return {}
+        finally:
+            self._one_at_a_time.release()
 
 
 def explain_steps(monitor: LiveMonitor, steps: Sequence[RunStep], first: int) -> dict[int, list[Moved]]:

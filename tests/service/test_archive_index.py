@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
-from service.archive.files import FileArchive
+from service.archive.files import FileArchive, read_archive
 from service.archive.index import END, ROW
 from service.archive.reading import ArchiveReader
 from service.records import Cutoffs, Entry, RunRef
@@ -166,3 +166,15 @@ def test_one_answer_takes_no_more_bytes_than_it_may_but_at_least_a_step(tmp_path
 
 def test_a_machine_without_the_folder_says_so(tmp_path: Path) -> None:
     assert not ArchiveReader(tmp_path / "none").is_there
+
+
+def test_a_large_batch_is_written_in_frames_that_are_soon_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.archive.files.PORTION_BYTES", 60)
+    with closing(FileArchive(tmp_path, "w1")) as archive:
+        archive.write([entry(n) for n in range(10)])
+    frames = {row[2] for row in memory(the_index(tmp_path).read_bytes())}
+    assert 3 <= len(frames) <= 5
+    assert sorted(read(tmp_path)) == list(range(10))
+    assert [one.position for one in read_archive(tmp_path)] == list(range(10))
