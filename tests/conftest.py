@@ -36,6 +36,7 @@ TOOLS = {
     "promtool": ("promtool",),
     "graphviz": ("dot",),
     "wrk": ("wrk",),
+    "curl": ("curl",),
 }
 REDIS_MAJOR = 7
 

@@ -25,10 +25,10 @@ def project_files() -> list[Path]:
     return sorted(path for path in ROOT.rglob("*") if path.is_file() and not LISTED.intersection(path.parts))
 
 
-def tree_entries(readme: str) -> list[str]:
-    """The paths that the README's file trees name. A tree is a `text` block; depth is the indentation."""
+def tree_entries(page: str) -> list[str]:
+    """The paths that the file trees of a page name. A tree is a `text` block; depth is the indentation."""
     entries: list[str] = []
-    for block in re.findall(r"```text\n(.*?)```", readme, flags=re.DOTALL):
+    for block in re.findall(r"```text\n(.*?)```", page, flags=re.DOTALL):
         parents: list[tuple[int, str]] = []
         for line in block.splitlines():
             plain = re.sub("[│├└─]", " ", line)
@@ -73,14 +73,14 @@ def required_names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=;! ]", requirement)[0].lower() for requirement in requirements}
 
 
-def test_every_name_in_the_readmes_tree_exists() -> None:
-    entries = tree_entries((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_every_name_in_the_tree_of_files_exists() -> None:
+    entries = tree_entries((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     assert len(entries) > 5
     assert [entry for entry in entries if not (ROOT / entry).exists()] == []
 
 
-def test_every_package_is_in_the_readmes_tree() -> None:
-    assert set(PACKAGES) <= set(tree_entries((ROOT / "README.md").read_text(encoding="utf-8")))
+def test_every_package_is_in_the_tree_of_files() -> None:
+    assert set(PACKAGES) <= set(tree_entries((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
 
 
 def test_every_package_says_what_may_live_there() -> None:
