@@ -337,6 +337,10 @@ class RunReader(Protocol):
         """A run's record."""
         ...
 
+    async def read_runs(self, refs: Sequence[RunRef]) -> list[RunRecord | None]:
+        """Runs' records, together."""
+        ...
+
     async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:
         """Scores of consecutive steps from position `first`; None where not scored yet."""
         ...

@@ -16,6 +16,7 @@ from service.api.front import Front
 from service.api.health_routes import build_health_router
 from service.api.ingest_routes import build_ingest_router
 from service.api.key_routes import build_key_router
+from service.api.live_run_routes import build_live_run_router
 from service.api.monitor_routes import build_monitor_router
 from service.api.otlp_routes import build_otlp_router
 from service.api.privacy_routes import build_privacy_router
@@ -63,6 +64,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         build_run_router(deps),
         build_run_steps_router(deps),
         build_event_router(deps),
+        build_live_run_router(deps),
         build_alert_router(deps),
         build_monitor_router(deps),
         build_privacy_router(deps),

@@ -16,6 +16,7 @@ from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import IngestPipeline
 from service.core.live import LiveFeed, StreamGate
 from service.core.moving import Moving
+from service.core.live_runs import LiveRuns
 from service.core.privacy.keeping import PrivacyRules
 from service.core.privacy.redaction import Redactor
 from service.core.projects import ProjectBook
@@ -50,6 +51,7 @@ class ApiDeps:
     checks: Callable[[], Awaitable[Sequence[Check]]]
     max_body_bytes: int
     live: LiveFeed
+    live_runs: LiveRuns
     gate: StreamGate
     book: ProjectBook
     register: MonitorRegister

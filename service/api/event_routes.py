@@ -40,7 +40,7 @@ SCORES_AT_ONCE = 500
 END_ID = "end"
 
 _LAST = Header(None, alias="Last-Event-ID", max_length=64, description="The id of the last event seen: go on after it.")
-_STREAM: dict[int | str, dict[str, Any]] = {
+STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events",
         # OpenAPI 3.1 has no word for the items of a stream: this describes each.
@@ -67,7 +67,7 @@ class EventStream(EventSourceResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncIterator[bytes], gate: StreamGate, reached: _Reached) -> None:
+    def __init__(self, content: AsyncIterator[bytes], gate: StreamGate, reached: Reached) -> None:
         super().__init__(
             content,
             ping=HEARTBEAT_S,
@@ -86,7 +86,7 @@ class EventStream(EventSourceResponse):
             self._gate.leave()
 
 
-class _Reached:
+class Reached:
     """The last event whose predecessors have all been sent."""
 
     def __init__(self, event_id: str = "") -> None:
@@ -123,7 +123,7 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
             if last_event_id == END_ID and is_over(record, first):
                 return Response(status_code=204)
         deps.gate.enter()
-        return EventStream(_run_events(deps, ref, first, goes_on(request)), deps.gate, _Reached())
+        return EventStream(_run_events(deps, ref, first, goes_on(request)), deps.gate, Reached())
 
     async def stream_all(
         request: Request,
@@ -142,16 +142,16 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
         except BaseException:
             deps.gate.leave()
             raise
-        reached = _Reached(opening.event_id)
+        reached = Reached(opening.event_id)
         return EventStream(
             _all_events(seen, goes_on(request), reached, agent, only is not None, resumed=last_event_id is not None),
             deps.gate,
             reached,
         )
 
-    only_stream: dict[int | str, dict[str, Any]] = {200: _STREAM[200]}
+    only_stream: dict[int | str, dict[str, Any]] = {200: STREAM[200]}
     for path, route, answers in (
-        ("/v1/runs/{run_id}/events", stream_run, _STREAM),
+        ("/v1/runs/{run_id}/events", stream_run, STREAM),
         ("/v1/events", stream_all, only_stream),
     ):
         router.add_api_route(
@@ -219,7 +219,7 @@ async def _alerts_of(
 async def _all_events(
     seen: AsyncGenerator[Updates | Reset, None],
     goes_on: Callable[[], bool],
-    reached: _Reached,
+    reached: Reached,
     agent: str | None,
     alerts_only: bool,
     *,

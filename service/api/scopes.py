@@ -30,6 +30,7 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("POST", "/sign-in", OPEN),
     ("POST", "/sign-out", OPEN),
     ("GET", "/static/{name}", OPEN),
+    ("GET", "/", "read"),
     ("GET", "/runs/{run_id}", "read"),
     ("GET", "/alerts", "read"),
     ("GET", "/alerts/{alert_id}", "read"),
@@ -50,6 +51,7 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("GET", "/v1/runs/{run_id}/steps", "read"),
     ("GET", "/v1/runs/{run_id}/events", "read"),
     ("GET", "/v1/events", "read"),
+    ("GET", "/v1/live-runs", "read"),
     # alerts
     ("GET", "/v1/alerts", "read"),
     ("GET", "/v1/alerts/{alert_id}", "read"),

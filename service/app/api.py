@@ -43,6 +43,7 @@ from service.archive.reading import ArchiveReader
 from service.core.catalogue import MonitorCatalogue, read_entry
 from service.core.ingest import build_pipeline
 from service.core.live import LiveFeed, StreamGate
+from service.core.live_runs import LiveRuns
 from service.core.privacy.redaction import ProjectRedactor
 from service.core.projects import ProjectBook, RateLimits
 from service.core.quality.keeper import QualityKeeper
@@ -121,6 +122,7 @@ async def run_api(settings: Settings, redis_url: str, stop: asyncio.Event) -> No
         finally:
             for task in background:
                 task.cancel()
+            await deps.live_runs.close()
             await deps.live.close()
             await board.close()
     finally:
@@ -213,6 +215,7 @@ def build_deps(
         known = await check_all(settings, client, reader, partitions, lambda: active, chosen=chosen)
         return [*known, check_access(binding, settings, key_needed=authenticator.required)]
 
+    live = LiveFeed(RedisUpdateFeed(client, keys), board, reader)
     key_registry = KeyRegistry(RedisKeyStore(client))
 
     deps = ApiDeps(
@@ -227,7 +230,8 @@ def build_deps(
         metrics_text=metrics_text,
         checks=checks,
         max_body_bytes=settings.max_body_bytes,
-        live=LiveFeed(RedisUpdateFeed(client, keys), board, reader),
+        live=live,
+        live_runs=LiveRuns(live, reader),
         gate=StreamGate(settings.max_streams),
         book=book,
         register=register,

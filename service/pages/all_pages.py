@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from service.api.deps import ApiDeps
 from service.pages.alert_pages import build_alert_pages
 from service.pages.rendering import Pages
+from service.pages.run_list import build_run_list
 from service.pages.run_page import build_run_page
 from service.pages.sign_in import build_sign_in_pages
 from service.pages.static_files import build_static_files
@@ -17,6 +18,7 @@ def build_all_pages(deps: ApiDeps, pages: Pages) -> list[APIRouter]:
     return [
         build_static_files(),
         build_sign_in_pages(deps, pages),
+        build_run_list(deps, pages),
         build_run_page(deps, pages),
         build_alert_pages(deps, pages),
     ]

@@ -88,7 +88,7 @@ class RedisRunReader:
         return record
 
     async def read_runs(self, refs: Sequence[RunRef]) -> list[RunRecord | None]:
-        """Runs' records, in one round trip."""
+        """See `ports.RunReader.read_runs`. One round trip."""
         return await self._records(refs)
 
     async def read_scores(self, ref: RunRef, first: int, count: int) -> list[ScoreRecord | None]:

@@ -67,7 +67,7 @@ def watched_page(
         yield page
     finally:
         context.close()
-    assert wrongs == []
+    assert wrongs == [], wrongs
 
 
 def _is_expected(text: str) -> bool:
@@ -84,7 +84,7 @@ def check_accessible(page: Page) -> None:
         f"{one['id']} ({one['impact']}): {one['help']}: " + "; ".join(node["html"][:200] for node in one["nodes"][:3])
         for one in found
     ]
-    assert told == []
+    assert told == [], told
 
 
 def check_fits(page: Page) -> None:

@@ -48,6 +48,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("DELETE", "/v1/runs/{run_id}/outcome"): None,
     ("DELETE", "/v1/runs/{run_id}"): None,
     ("POST", "/v1/alerts/{alert_id}/acknowledge"): {"by": "mine"},
+    ("POST", "/alerts/{alert_id}/acknowledge"): b"by=mine",
     ("POST", "/v1/monitors/{monitor_id}/preview"): {"n": 1},
     ("POST", "/v1/monitors/{monitor_id}/activate"): {},
     ("POST", "/v1/monitors/{monitor_id}/shadow"): {},
@@ -76,7 +77,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("DELETE", "/v1/projects/{project}/keys/{key_id}"): None,
 }
 # A stream without end: test_event_streams.py::test_projects_do_not_see_each_others_runs asks it.
-ELSEWHERE = {("GET", "/v1/events")}
+ELSEWHERE = {("GET", "/v1/events"), ("GET", "/v1/live-runs")}
 # Names of things that belong to one project: the other's must not be found. A run's name is each project's own.
 OWNED = ("{alert_id}", "{webhook_id}", "{key_id}", "{project}")
 
@@ -148,7 +149,8 @@ async def seen_by(tenants: Tenants, project: str, names: dict[str, str]) -> dict
     """All that the project sees of itself, by address."""
     seen = {}
     for method, path in routes_of(tenants.app):
-        if method == "GET" and needed_scope(method, path) in {"read", "admin"} and not path.endswith("/events"):
+        is_stream = path.endswith(("/events", "/live-runs"))
+        if method == "GET" and needed_scope(method, path) in {"read", "admin"} and not is_stream:
             address = path.format_map(names)
             seen[address] = (await tenants.ask(project, "GET", address)).text
     return seen
@@ -189,7 +191,7 @@ async def test_a_key_of_less_scope_is_refused_wherever_it_has_none(tenants: Tena
     await tenants.book.refresh()
     for method, path in routes_of(tenants.app):
         need = needed_scope(method, path)
-        if path.endswith("/events") and need == kind:
+        if path.endswith(("/events", "/live-runs")) and need == kind:
             continue
         answer = await tenants.ask("lesser", method, path.format_map(names), BODIES.get((method, path)))
         assert (answer.status_code == 403) == (need not in {OPEN, kind}), f"{method} {path}: {answer.text[:200]}"

@@ -53,7 +53,7 @@ ENDING = {
     "DELETE /v1/projects/{project}": "project",
 }
 # Some filters let nothing through, and then each example waits for a heartbeat.
-STREAMS = ("GET /v1/events", "GET /v1/runs/{run_id}/events")
+STREAMS = ("GET /v1/events", "GET /v1/live-runs", "GET /v1/runs/{run_id}/events")
 WHAT_EVERY_KEY_MUST_SEE = (
     "not_a_server_error",
     "status_code_conformance",
