@@ -15,8 +15,8 @@ from service.api.problems import ProblemRow
 from service.core.catalogue import MonitorCatalogue
 from service.core.ingest import IngestPipeline
 from service.core.live import LiveFeed, StreamGate
-from service.core.moving import Moving
 from service.core.live_runs import LiveRuns
+from service.core.moving import Moving
 from service.core.privacy.keeping import PrivacyRules
 from service.core.privacy.redaction import Redactor
 from service.core.projects import ProjectBook
