@@ -37,8 +37,8 @@ class Alerting:
         return "warning" if failure_probability >= self.warning_from else "info"
 
     def link(self, run_id: str) -> str:
-        """Where the run is shown."""
-        return f"{self.public_url}/v1/runs/{quote(run_id, safe='')}"
+        """The run's page."""
+        return f"{self.public_url}/runs/{quote(run_id, safe='')}"
 
 
 def alert_id(ref: RunRef, episode: int, monitor_id: str) -> str:

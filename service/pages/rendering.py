@@ -67,9 +67,16 @@ class Pages:
     def render_error(self, request: Request, error: ServiceError) -> Response:
         """The page that tells of one of the service's errors."""
         answer = to_problem(error, self._deps.problems)
-        told = orjson.loads(answer.body)
-        page = self.render(request, "problem.html", answer.status_code, title=told["title"], detail=told["detail"])
-        if retry := answer.headers.get("retry-after"):
+        told, retry = orjson.loads(answer.body), answer.headers.get("retry-after")
+        page = self.render(
+            request,
+            "problem.html",
+            answer.status_code,
+            title=told["title"],
+            detail=told["detail"],
+            passes=retry is not None,
+        )
+        if retry:
             page.headers["Retry-After"] = retry
         return page
 

@@ -52,7 +52,7 @@ def test_a_live_alert_has_the_evidence_of_the_monitor_in_process(tiny: TinyBundl
         assert found == pytest.approx(wanted, abs=2e-4)
     assert {one["text"] for one in evidence["ngrams"]} == {one["text"] for one in expected["ngrams"]}
     assert (evidence["symbol"], evidence["state"]) == (expected["symbol"], None)
-    assert alert["link"] == "https://forewarn.example.com/v1/runs/r"
+    assert alert["link"] == "https://forewarn.example.com/runs/r"
     assert alert["severity"] == ("warning" if alert["failure_probability"] >= 0.5 else "info")
     assert answer.json()["state"] == "acknowledged"
     labels = f'monitor="{alert["monitor_id"]}",severity="{alert["severity"]}"'
