@@ -23,7 +23,7 @@ $(RUNTIME): $(RECIPE_OF_AN_INSTALL)
 	@touch $@
 
 $(TOOLS): $(RECIPE_OF_AN_INSTALL)
-	@scripts/install cpu,train,dev
+	@scripts/install cpu,train,dev,examples
 	@touch $(RUNTIME) $@
 
 install: $(RUNTIME) ## install into .venv what serving and training need
