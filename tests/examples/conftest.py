@@ -26,9 +26,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def desk_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A monitor trained in seconds; it warns more often than a good one."""
     files = DemoFiles(tmp_path_factory.mktemp("desk"), "chat")
-    make_runs(files, 150, 1)
+    make_runs(files, 120, 1)
     spec = induce(files).proposal.spec
-    settings = BundleSettings(TrainingSettings(max_epochs=3), alpha=0.2)
+    settings = BundleSettings(TrainingSettings(max_epochs=2), alpha=0.2)
     build_bundle(LabelledCorpus(files.raw, spec, files.outcomes), settings, files.bundle, NoProgress())
     return files.bundle
 
@@ -48,7 +48,7 @@ def service(desk_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield one
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def environment(service: Service) -> dict[str, str]:
     """What a user would have set."""
     url = str(service.http.base_url).rstrip("/")

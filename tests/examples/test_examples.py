@@ -65,13 +65,20 @@ def test_an_example_without_a_service_says_how_to_start_one(run_example: Run, na
     assert "Traceback" not in done.stderr
 
 
-def test_a_failing_agent_is_stopped_before_its_last_step(run_example: Run, service: Service) -> None:
-    done = run_example("stop_a_failing_agent.py")
+@pytest.fixture(scope="module")
+def stopping(environment: dict[str, str]) -> str:
+    """What the example of the stopped agent prints: two tests read it."""
+    command = [sys.executable, str(ROOT / "examples" / "stop_a_failing_agent.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == 0, done.stderr
-    stopped = [tuple(map(int, found)) for found in STOPPED.findall(done.stdout)]
-    assert any(step < steps for _, step, steps in stopped), done.stdout
+    return done.stdout
+
+
+def test_a_failing_agent_is_stopped_before_its_last_step(stopping: str, service: Service) -> None:
+    stopped = [tuple(map(int, found)) for found in STOPPED.findall(stopping)]
+    assert any(step < steps for _, step, steps in stopped), stopping
     saved = sum(steps - step for _, step, steps in stopped)
-    assert f"{len(stopped)} of 12 agents stopped, {saved} steps saved" in done.stdout
+    assert f"{len(stopped)} of 12 agents stopped, {saved} steps saved" in stopping
     # The service has not seen a step beyond the one that warned.
     runs = {run["run_id"]: run for run in service.http.get("/v1/runs?limit=500").json()["runs"]}
     for number, step, _ in stopped:
@@ -79,10 +86,12 @@ def test_a_failing_agent_is_stopped_before_its_last_step(run_example: Run, servi
         assert (run["steps"], run["alerts"], run["state"]) == (step, 1, "ended")
 
 
-def test_the_monitor_in_the_process_stops_where_the_service_does(run_example: Run, desk_bundle: Path) -> None:
-    served, alone = run_example("stop_a_failing_agent.py"), run_example("in_process.py", str(desk_bundle))
+def test_the_monitor_in_the_process_stops_where_the_service_does(
+    stopping: str, run_example: Run, desk_bundle: Path
+) -> None:
+    alone = run_example("in_process.py", str(desk_bundle))
     assert alone.returncode == 0, alone.stderr
-    assert STOPPED.findall(alone.stdout) == STOPPED.findall(served.stdout) != []
+    assert STOPPED.findall(alone.stdout) == STOPPED.findall(stopping) != []
 
 
 class Busy(BaseHTTPRequestHandler):
