@@ -21,6 +21,7 @@ REASONS = {
     "needs a language model",
     "needs real agent runs",
     "is this suite",
+    "takes minutes, and no test runs it",
 }
 REASONS_WITH_TEST = {"takes minutes", "needs a service of its own"}
 SAYS = ("skip: ", "let ", "before: ", "serve", "output", "own service")
