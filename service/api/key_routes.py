@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from service.api import key_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
 from service.core.tenants.keys import GRACE_S, LONGEST_GRACE_S, MAX_NAME_CHARS, KeyRecord, KeyState, now_ms
 from service.records import JsonObject
 
-_DAY_S = 24 * 3600.0
 _GRACE = Query(
     GRACE_S, ge=0, le=LONGEST_GRACE_S, allow_inf_nan=False, description="How long the token before stays good."
 )
@@ -73,16 +73,12 @@ def build_key_router(deps: ApiDeps) -> APIRouter:
         await deps.projects.settings(named)
         return str(named)
 
-    async def note(request: Request, act: str, project: str, record: KeyRecord, **detail: Any) -> None:
-        what = {"kind": record.kind, "name": record.name, **detail}
-        await deps.audit.note(principal_of(request), act, record.key_id, what, project=project)
-
     async def create_key(request: Request, body: NewKey) -> Response:
         """Makes a key. The answer holds its token, this once; only a hash of it is kept."""
         project = await project_in(request)
-        lifetime_s = None if body.expires_in_days is None else body.expires_in_days * _DAY_S
-        record, token = await deps.keys.create(project, body.kind, body.name, lifetime_s)
-        await note(request, "key.create", project, record, expires_ms=record.expires_ms or None)
+        record, token = await key_acts.make_key(
+            deps, principal_of(request), project, body.kind, body.name, body.expires_in_days
+        )
         return to_answer({**to_key_view(record, 0), "token": token}, 201)
 
     async def list_keys(request: Request) -> Response:
@@ -99,14 +95,13 @@ def build_key_router(deps: ApiDeps) -> APIRouter:
     async def rotate_key(key_id: str, request: Request, grace_s: float = _GRACE) -> Response:
         """Gives the key a new token, shown this once. The one before stays good for `grace_s`."""
         project = await project_in(request)
-        record, token = await deps.keys.rotate(project, key_id, grace_s)
-        await note(request, "key.rotate", project, record, grace_s=grace_s)
+        record, token = await key_acts.rotate_key(deps, principal_of(request), project, key_id, grace_s)
         return to_answer({**to_key_view(record, 0), "token": token})
 
     async def revoke_key(key_id: str, request: Request) -> Response:
         """Ends the key for good: no process takes it any more within about a second, and open event streams end."""
         project = await project_in(request)
-        await note(request, "key.revoke", project, await deps.keys.revoke(project, key_id))
+        await key_acts.revoke_key(deps, principal_of(request), project, key_id)
         return Response(status_code=204)
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], int, Any], ...] = (

@@ -35,7 +35,7 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
     async def list_monitors(request: Request) -> Response:
         """The monitors that the project may use, the active one first, and how far workers are with each."""
         project = project_of(request)
-        registered, alive = await _look(deps)
+        registered, alive = await look(deps)
         shown = [to_monitor_view(deps, entry, project, registered, alive) for entry in deps.catalogue.list(project)]
         return to_answer({"monitors": shown})
 
@@ -44,11 +44,11 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         the project's runs."""
         project = project_of(request)
         entry = await deps.catalogue.get(monitor_id, project)
-        registered, alive = await _look(deps)
+        registered, alive = await look(deps)
         unit = entry.adapter.spec.event.unit
         adapter = orjson.loads(entry.adapter.spec.to_json())
         shown = {"event_unit": unit, "adapter": adapter, "examples": list(entry.examples)}
-        counts = await _shadow_counts(deps, project, entry.monitor_id)
+        counts = await shadow_counts(deps, project, entry.monitor_id)
         view = to_monitor_view(deps, entry, project, registered, alive)
         return to_answer({**view, **shown, "as_shadow": counts})
 
@@ -107,7 +107,7 @@ def to_monitor_view(
     }
 
 
-async def _look(deps: ApiDeps) -> tuple[Mapping[str, Registration] | None, Sequence[WorkerReport]]:
+async def look(deps: ApiDeps) -> tuple[Mapping[str, Registration] | None, Sequence[WorkerReport]]:
     """What is registered, and the live workers; None and nobody where Redis does not answer: what is known is shown."""
     try:
         return await deps.catalogue.refresh(), await deps.switch.alive()
@@ -115,7 +115,8 @@ async def _look(deps: ApiDeps) -> tuple[Mapping[str, Registration] | None, Seque
         return None, ()
 
 
-async def _shadow_counts(deps: ApiDeps, project: str, monitor_id: str) -> dict[str, Any] | None:
+async def shadow_counts(deps: ApiDeps, project: str, monitor_id: str) -> dict[str, Any] | None:
+    """What a monitor came to as a shadow, as `ShadowCounts`; None where it was none, or Redis does not answer."""
     try:
         counts = await deps.register.shadow_counts(project, monitor_id)
     except TransientError:

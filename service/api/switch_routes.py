@@ -13,8 +13,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from monitors.errors import AdapterError, BundleError
+from service.api import switch_acts
 from service.api.bodies import JSON_TYPES, check_media, read_body
-from service.api.deps import ApiDeps, principal_of, project_of
+from service.api.deps import ApiDeps, principal_of
 from service.api.problems import problem
 from service.api.step_route import to_answer
 from service.api.views import (
@@ -56,27 +57,23 @@ def _add_choice_routes(router: APIRouter, deps: ApiDeps) -> None:
         checked and tried it; runs that have begun keep theirs. Waits for that up to a minute.
         """
         agent = said.agent if said else ""
-        chosen = await deps.switch.activate(project_of(request), monitor_id, agent)
-        return await done(request, "monitor.activate", monitor_id, chosen, agent)
+        chosen = await switch_acts.activate(deps, principal_of(request), monitor_id, agent)
+        return to_answer(to_chosen_view(deps, chosen))
 
     async def set_shadow(monitor_id: str, request: Request) -> Response:
         """This monitor scores the project's new runs beside their own: for comparison, without alerts."""
-        chosen = await deps.switch.set_shadow(project_of(request), monitor_id)
-        return await done(request, "monitor.shadow", monitor_id, chosen)
+        chosen = await switch_acts.set_shadow(deps, principal_of(request), monitor_id)
+        return to_answer(to_chosen_view(deps, chosen))
 
     async def drop_shadow(monitor_id: str, request: Request) -> Response:
         """The project's new runs have no shadow. Runs that have one keep it."""
-        chosen = await deps.switch.drop_shadow(project_of(request), monitor_id)
-        return await done(request, "monitor.unshadow", monitor_id, chosen)
+        chosen = await switch_acts.drop_shadow(deps, principal_of(request), monitor_id)
+        return to_answer(to_chosen_view(deps, chosen))
 
     async def roll_back(request: Request, said: ForAgent | None = None) -> Response:
         """The project's new runs begin with what was active before. For an agent: with the project's monitor again."""
         agent = said.agent if said else ""
-        chosen = await deps.switch.roll_back(project_of(request), agent)
-        return await done(request, "monitor.rollback", chosen.active or deps.catalogue.active_id, chosen, agent)
-
-    async def done(request: Request, act: str, target: str, chosen: MonitorChoice, agent: str = "") -> Response:
-        await deps.audit.note(principal_of(request), act, target, {"agent": agent} if agent else None)
+        chosen = await switch_acts.roll_back(deps, principal_of(request), agent)
         return to_answer(to_chosen_view(deps, chosen))
 
     for method, path, route in (

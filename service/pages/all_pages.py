@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from service.api.deps import ApiDeps
 from service.pages.alert_pages import build_alert_pages
+from service.pages.key_pages import build_key_pages
+from service.pages.monitor_pages import build_monitor_pages
 from service.pages.rendering import Pages
 from service.pages.run_list import build_run_list
 from service.pages.run_page import build_run_page
@@ -21,4 +23,6 @@ def build_all_pages(deps: ApiDeps, pages: Pages) -> list[APIRouter]:
         build_run_list(deps, pages),
         build_run_page(deps, pages),
         build_alert_pages(deps, pages),
+        build_monitor_pages(deps, pages),
+        build_key_pages(deps, pages),
     ]
