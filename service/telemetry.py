@@ -37,6 +37,9 @@ class IngestMetrics:
             ["problem"],
             registry=registry,
         )
+        # A series that begins at 1 has never risen, by Prometheus's account: these are what alerts look at.
+        for problem in ("Overloaded", "Crowded", "LogUnavailable", "NoMonitor"):
+            self.refused.labels(problem)
         self.rejected = Counter(
             "forewarn_steps_rejected",
             "Steps that were refused beside others that were taken, by problem.",
@@ -192,7 +195,7 @@ class WorkerMetrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, families: Sequence[GaugeMetricFamily]) -> None:
+    def __init__(self, families: Sequence[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
@@ -218,7 +221,7 @@ def parked_gauge(counts: Iterable[int]) -> GaugeMetricFamily:
     return family
 
 
-def render_metrics(own: CollectorRegistry, gauges: Sequence[GaugeMetricFamily]) -> bytes:
+def render_metrics(own: CollectorRegistry, gauges: Sequence[Metric]) -> bytes:
     """The text of /metrics: all processes of this service where there are several, else this one."""
     registry = CollectorRegistry()
     if os.environ.get(MULTIPROC):

@@ -73,6 +73,13 @@ class DeliveryMetrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        # A series that begins at 1 has never risen, by Prometheus's account: it would not see the first of them.
+        for state in ("delivered", "failed", "expired", "acknowledged", "lapsed"):
+            self.settled.labels(state)
+        for answer in ("2xx", "4xx", "5xx", "none"):
+            self.attempts.labels(answer)
+        for reason in ("gone", "failing"):
+            self.disabled.labels(reason)
 
 
 def answer_label(status: int | None) -> str:

@@ -34,6 +34,7 @@ from service.app.binding import (
     until_first_key,
 )
 from service.app.explaining import build_moving
+from service.app.looking import build_state_gauges
 from service.app.quality_gauges import quality_gauges
 from service.app.serving import build_server, serve_until
 from service.app.starting import keep_what_is_loaded, privacy_rules, settle_when_up
@@ -208,7 +209,8 @@ def build_deps(
     )
 
     async def metrics_text() -> bytes:
-        return render_metrics(registry, [*await read_gauges(reader, parking), *await read_quality(quality)])
+        told = [*await read_gauges(reader, parking), *await read_quality(quality), *await state.families()]
+        return render_metrics(registry, told)
 
     async def checks() -> Sequence[Check]:
         active, chosen = catalogue.active_id, catalogue.chosen_ids()
@@ -216,6 +218,7 @@ def build_deps(
         return [*known, check_access(binding, settings, key_needed=authenticator.required)]
 
     live = LiveFeed(RedisUpdateFeed(client, keys), board, reader)
+    state = build_state_gauges(settings, client, keys, checks, targets, book.names)
     key_registry = KeyRegistry(RedisKeyStore(client))
 
     deps = ApiDeps(

@@ -11,19 +11,24 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry
 
 from monitors.bundle import read_monitor_id
+from service.alerts.registry import WebhookRegistry
+from service.alerts.targets import TargetGuard
 from service.api.application import create_health_app
 from service.api.deps import HealthDeps
 from service.api.front import LOOPBACK_HOSTS
 from service.app.api import check_all, read_gauges
 from service.app.binding import Binding, check_access, choose_binding, read_when_up, tell_binding, until_first_key
+from service.app.looking import build_state_gauges
 from service.app.serving import build_server, serve_until
 from service.app.version import version_of_service
+from service.core.projects import ProjectBook
 from service.core.readiness import Check
 from service.core.tenants.authentication import KeyBook
 from service.redis_log.access_keys import RedisKeyStore
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.keys import KeySpace
 from service.redis_log.parking import RedisParking
+from service.redis_log.projects import RedisProjectStore
 from service.redis_log.runs import RedisRunReader
 from service.settings import Settings, worker_names
 from service.telemetry import render_metrics
@@ -70,12 +75,22 @@ def build_health(settings: Settings, client: RedisClient, binding: Binding) -> H
     own = worker_names(settings.owner or "", settings.workers)
 
     async def metrics_text() -> bytes:
-        return render_metrics(CollectorRegistry(), await read_gauges(reader, parking))
+        return render_metrics(CollectorRegistry(), [*await read_gauges(reader, parking), *await state.families()])
 
     async def checks() -> Sequence[Check]:
         access = check_access(binding, settings, key_needed=binding.is_outside)
         return [*await check_all(settings, client, reader, partitions, lambda: active_id, own), access]
 
+    book = ProjectBook(RedisProjectStore(client))
+
+    async def checks_of_state() -> Sequence[Check]:
+        # Nothing else in this process knows of projects: their webhooks are looked at here as well.
+        await book.refresh()
+        return await checks()
+
+    state = build_state_gauges(
+        settings, client, keys, checks_of_state, WebhookRegistry(client, TargetGuard(())), book.names
+    )
     return HealthDeps(metrics_text, checks)
 
 

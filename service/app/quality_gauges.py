@@ -17,11 +17,26 @@ _SHARES = {
     "false_alarms": "Of runs that succeeded, the share that alerted: what the monitor promises.",
 }
 
+_REACHES = {
+    "low_ratio": "the lower end of the share's 95 % interval.",
+    "high_ratio": "the upper end of the share's 95 % interval.",
+    "runs": "the runs that the share is of.",
+}
+_REACH_OF = {"low_ratio": "low", "high_ratio": "high", "runs": "of"}
+
 
 def quality_gauges(reports: Mapping[tuple[str, str], JsonObject]) -> list[GaugeMetricFamily]:
     """The gauges of these reports. `runs` is `all`, `warned` (not a control run) or `control`."""
     shares = {
         name: GaugeMetricFamily(f"forewarn_{name}_ratio", text, labels=_OF_RUNS) for name, text in _SHARES.items()
+    }
+    # How far the shares may be off, over all runs alone: by part they would be most of /metrics.
+    reaches = {
+        (name, part): GaugeMetricFamily(
+            f"forewarn_{name}_{part}", f"Of {name.replace('_', ' ')}: {text}", labels=_OF_RUNS
+        )
+        for name in _SHARES
+        for part, text in _REACHES.items()
     }
     runs = GaugeMetricFamily("forewarn_finished_runs", "Runs that are over, by what became of them.", labels=_OF_RUNS)
     plain = {
@@ -43,6 +58,8 @@ def quality_gauges(reports: Mapping[tuple[str, str], JsonObject]) -> list[GaugeM
         for name, family in shares.items():
             for which, rightness in (("all", report["all"]), *((one, report["all"][one]) for one in _PARTS)):
                 _add(family, [*pair, which], rightness[name]["value"])
+        for (name, part), family in reaches.items():
+            _add(family, [*pair, "all"], report["all"][name][_REACH_OF[part]])
         for what, count in report["counts"].items():
             _add(runs, [*pair, what], count)
         for name, value in _plain_values(report).items():
@@ -50,7 +67,7 @@ def quality_gauges(reports: Mapping[tuple[str, str], JsonObject]) -> list[GaugeM
         flagged = {flag["test"] for flag in report["flags"]}
         for test in TESTS:
             _add(flags, [*pair, test], None if report[test] is None else float(test in flagged))
-    return [*shares.values(), runs, *plain.values(), flags]
+    return [*shares.values(), *reaches.values(), runs, *plain.values(), flags]
 
 
 _PARTS = ("warned", "control")

@@ -160,6 +160,15 @@ class RedisRunReader:
             if scanned >= SCANNED_AT_MOST:
                 return found, before
 
+    async def newest_alerts(self, count: int) -> list[tuple[JsonObject, RunRecord | None]]:
+        """The newest alerts of all projects, each with what has become of it, and its run as it is."""
+        episodes = [_to_episode(name) for _, name in await self._newest("alerts", None, count)]
+        alerts = await self._alerts(episodes)
+        refs = list({ref for ref, _ in episodes})
+        records = dict(zip(refs, await self._records(refs), strict=True))
+        pairs = zip(episodes, alerts, strict=True)
+        return [(alert, records[ref]) for (ref, _), alert in pairs if alert is not None]
+
     async def backlog(self) -> list[int]:
         """Steps that wait to be scored, by partition."""
         return [max(0, appended - scored) for appended, scored in await read_counts(self._client, self._keys)]
