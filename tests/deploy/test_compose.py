@@ -144,12 +144,30 @@ def test_a_container_has_longer_to_leave_than_its_drain_takes(services: dict[str
         assert seconds(services[name]["stop_grace_period"]) >= STOP_S + 5
 
 
-@pytest.mark.parametrize("name", ["alertmanager"])
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager", "grafana"])
 def test_what_is_mounted_is_in_the_repository(services: dict[str, dict[str, Any]], name: str) -> None:
     mounted = [volume.split(":")[0] for volume in services[name]["volumes"] if volume.startswith("./")]
     assert mounted
     missing = [path for path in mounted if not (DEPLOY / path).is_dir()]
     assert missing == []
+
+
+def test_grafana_finds_its_dashboards_and_prometheus_where_they_are(services: dict[str, dict[str, Any]]) -> None:
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (dashboards,) = (provisioning / "dashboards").iterdir()
+    (provider,) = yaml.safe_load(dashboards.read_text(encoding="utf-8"))["providers"]
+    assert provider["options"]["path"] in [volume.split(":")[1] for volume in services["grafana"]["volumes"]]
+    (datasources,) = (provisioning / "datasources").iterdir()
+    (datasource,) = yaml.safe_load(datasources.read_text(encoding="utf-8"))["datasources"]
+    assert datasource["url"] == "http://prometheus:9090"
+
+
+def test_prometheus_asks_containers_that_there_are(services: dict[str, dict[str, Any]]) -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    asked = [one for job in config["scrape_configs"] for group in job["static_configs"] for one in group["targets"]]
+    asked += [one for group in config["alerting"]["alertmanagers"] for one in group["static_configs"][0]["targets"]]
+    for address in asked:
+        assert set(services[address.partition(":")[0]]["networks"]) & set(services["prometheus"]["networks"])
 
 
 def test_alertmanager_sends_only_to_receivers_that_it_has(services: dict[str, dict[str, Any]]) -> None:

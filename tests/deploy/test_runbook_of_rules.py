@@ -12,8 +12,6 @@ import yaml
 from tests.deploy.composed import DEPLOY
 from tests.deploy.runbook import ADDRESS, OPERATIONS, RULES, RUNBOOK, headings
 
-pytestmark = pytest.mark.skipif(not RULES, reason="the rules are not here yet")
-
 
 def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
     rules = [rule for path in RULES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
