@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
+from service.alerts.acts import WebhookActs, WebhookDeps
 from service.alerts.errors import FormatIncomplete, TargetRefused, TooManyWebhooks, WebhookDisabled
 from service.alerts.flagging import FlagTelling
 from service.alerts.registry import WebhookRegistry
-from service.alerts.routes import WebhookDeps
 from service.alerts.routes import build_router as build_webhook_router
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
@@ -180,7 +180,7 @@ def build_deps(
     guard = TargetGuard(settings.allowed_targets)
     audits, targets = RedisAuditStore(client), WebhookRegistry(client, guard)
     audit = AuditLog(audits)
-    webhooks = build_webhook_router(
+    webhooks = WebhookActs(
         WebhookDeps(
             targets,
             DeliveryStore(client),
@@ -189,8 +189,7 @@ def build_deps(
             audit,
             redactor,
             int(settings.webhook_grace_hours * HOUR_MS),
-        ),
-        principal_of,
+        )
     )
 
     otlp = OtlpDeps(
@@ -259,17 +258,17 @@ def build_deps(
             rules.keeps_content,
         ),
         moving=build_moving(settings, catalogue, bundles, register),
-        routers=(webhooks,),
+        routers=(build_webhook_router(webhooks, principal_of),),
         problems=WEBHOOK_PROBLEMS,
         otlp=otlp,
     )
-    return with_pages(deps), board, pressure
+    return with_pages(deps, webhooks), board, pressure
 
 
-def with_pages(deps: ApiDeps) -> ApiDeps:
+def with_pages(deps: ApiDeps, webhooks: WebhookActs) -> ApiDeps:
     """The same with the web page."""
     pages = Pages(deps)
-    return replace(deps, routers=(*deps.routers, *build_all_pages(deps, pages)), to_refusal=pages.to_refusal)
+    return replace(deps, routers=(*deps.routers, *build_all_pages(deps, webhooks, pages)), to_refusal=pages.to_refusal)
 
 
 async def read_gauges(reader: RedisRunReader, parking: RedisParking) -> list[GaugeMetricFamily]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from service.alerts.acts import WebhookActs
 from service.api.deps import ApiDeps
 from service.pages.alert_pages import build_alert_pages
 from service.pages.key_pages import build_key_pages
@@ -13,9 +14,10 @@ from service.pages.run_list import build_run_list
 from service.pages.run_page import build_run_page
 from service.pages.sign_in import build_sign_in_pages
 from service.pages.static_files import build_static_files
+from service.pages.webhook_pages import build_webhook_pages
 
 
-def build_all_pages(deps: ApiDeps, pages: Pages) -> list[APIRouter]:
+def build_all_pages(deps: ApiDeps, webhooks: WebhookActs, pages: Pages) -> list[APIRouter]:
     """The routers of all pages, and of the files that they need."""
     return [
         build_static_files(),
@@ -24,5 +26,6 @@ def build_all_pages(deps: ApiDeps, pages: Pages) -> list[APIRouter]:
         build_run_page(deps, pages),
         build_alert_pages(deps, pages),
         build_monitor_pages(deps, pages),
+        build_webhook_pages(webhooks, pages),
         build_key_pages(deps, pages),
     ]

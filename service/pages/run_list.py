@@ -53,6 +53,7 @@ def build_run_list(deps: ApiDeps, pages: Pages) -> APIRouter:
             states=STATES,
             stream="/v1/live-runs?" + urlencode(filters),
             here=str(request.base_url).rstrip("/"),
+            needs_key=deps.authenticator.required,
         )
 
     router.add_api_route("/", show_runs, methods=["GET"])

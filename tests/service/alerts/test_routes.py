@@ -13,10 +13,11 @@ from fastapi import FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from service.alerts.acts import WebhookActs, WebhookDeps
 from service.alerts.errors import DeliveryNotFound, TargetRefused, TooManyWebhooks
 from service.alerts.policy import DeliveryPolicy
 from service.alerts.registry import LIMIT_PER_PROJECT, WebhookRegistry
-from service.alerts.routes import WebhookDeps, build_router
+from service.alerts.routes import build_router
 from service.alerts.sending import Sender
 from service.alerts.store import DeliveryStore
 from service.alerts.targets import TargetGuard
@@ -45,7 +46,7 @@ async def client(redis: Any, registry: WebhookRegistry, store: DeliveryStore) ->
     guarded = WebhookRegistry(redis, TargetGuard(["127.0.0.1"]))
     audit = AuditLog(RedisAuditStore(redis))
     redactor = ProjectRedactor(PrivacyRules(ProjectBook(RedisProjectStore(redis)), ("secrets",)))
-    app.include_router(build_router(WebhookDeps(guarded, store, sender, 4, audit, redactor), principal_of))
+    app.include_router(build_router(WebhookActs(WebhookDeps(guarded, store, sender, 4, audit, redactor)), principal_of))
 
     @app.exception_handler(PoisonError)
     async def problem(request: Request, error: PoisonError) -> JSONResponse:
