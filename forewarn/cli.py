@@ -6,6 +6,7 @@ forewarn does not name is a defect and keeps its traceback.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ VERBS = {
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
+    "doctor": Verb("forewarn.commands.doctor:doctor", "Say whether this machine can do what forewarn needs."),
     "demo": Verb("forewarn.commands.demo:demo", "Run the whole path on simulated help-desk agents."),
 }
 
@@ -87,7 +89,7 @@ EXTRA_OF = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs `forewarn` with these arguments (default: the process's own). Raises SystemExit always."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    asked = next((argument for argument in completed() or arguments if not argument.startswith("-")), None)
     try:
         build_app(asked)(args=arguments, prog_name="forewarn")
     except KeyboardInterrupt:
@@ -101,6 +103,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(0)
 
 
+def completed() -> list[str]:
+    """The words after `forewarn` that a shell asks to complete, as Typer's completion scripts hand them over; none
+    where no shell asks."""
+    if "_FOREWARN_COMPLETE" not in os.environ:
+        return []
+    words = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    return words.split()[1:]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from forewarn import __version__
@@ -111,7 +122,7 @@ def _print_version(wanted: bool) -> None:
 
 def build_app(asked: str | None) -> typer.Typer:
     """The command with the verb `asked` loaded and every other verb listed only."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback(help="Watch LLM agents while they run, and warn before they fail.")(_root)
     for name, verb in VERBS.items():
         loaded = verb.load() if name == asked else None
