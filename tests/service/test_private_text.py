@@ -131,7 +131,11 @@ async def everything(folder: Path, service: Service) -> dict[str, bytes]:
     for run in runs:
         # The stream of a run that has ended ends too.
         service.http.post(f"/v1/runs/{run['run_id']}/end")
-        pages += [f"/v1/runs/{run['run_id']}", f"/v1/runs/{run['run_id']}/events"]
+        name = run["run_id"]
+        pages += [f"/v1/runs/{name}", f"/v1/runs/{name}/events", f"/v1/runs/{name}/steps?moved=false", f"/runs/{name}"]
+    alerts = service.http.get("/v1/alerts?limit=500").json()["alerts"]
+    pages += ["/?state=all&limit=200", "/alerts", "/webhooks", "/monitors", "/keys"]
+    pages += [f"/alerts/{alert['id']}" for alert in alerts]
     for page in pages:
         found[page] = service.http.get(page).content
     return found
