@@ -47,9 +47,10 @@ async def shut(core: Core) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_where_no_key_exists_no_route_asks_for_one(open_to_all: httpx.AsyncClient) -> None:
     for method, path, _ in TABLE:
-        if path == "/v1/events":
+        if path in {"/v1/events", "/v1/live-runs"}:
             continue  # without end
-        answer = await open_to_all.request(method, address(path))
+        # As a form of the web page says it.
+        answer = await open_to_all.request(method, address(path), headers={"Sec-Fetch-Site": "same-origin"})
         assert answer.status_code not in {401, 403, 500}, f"{method} {path}: {answer.text}"
 
 
@@ -61,7 +62,7 @@ async def test_where_no_key_exists_no_route_asks_for_one(open_to_all: httpx.Asyn
         *(("GET", path) for path in ("/v1/runs/", "//v1/runs", "/v1//runs", "/V1/runs", "/v1/runs/a%2Fb",
                                      "/v1/runs%2Fa",
                                      "/v1/runs/..%2F..%2Fmetrics", "/v1/runs/%2e%2e/alerts", "/metrics/", "/metrics%2F",
-                                     "/livez%00", "/livez;a=b", "/v1/keys/%C3%A4", "/v1/runs/a%0Ab", "/")),
+                                     "/livez%00", "/livez;a=b", "/v1/keys/%C3%A4", "/v1/runs/a%0Ab", "/nowhere")),
         *(("POST", path) for path in ("/v1/steps/", "/v1/runs/a/steps/", "/v1/traces/", "/v1/runs/a%2Fb/steps")),
     ],
 )  # fmt: skip
