@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -81,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Register, then print what comes: page somebody, or stop the agent, in place of that."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # in the background of a script Ctrl-C alone would be ignored
+        signal.signal(ending, signal.default_int_handler)
     receiver = Receiver(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{receiver.server_address[1]}/alerts"

@@ -154,10 +154,10 @@ def receiver(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str
     command = [sys.executable, str(ROOT / "examples" / "webhook_receiver.py")]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    yield process, process.stdout.readline().split()[2].rstrip(";")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
-    process.stdout.close()
+    with process.stdout:
+        yield process, process.stdout.readline().split()[2].rstrip(";")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
 
 
 def test_the_receiver_takes_genuine_webhooks_only(
