@@ -87,8 +87,6 @@ from service.registry.unpacking import unpack_bundle
 from service.settings import Settings
 from service.telemetry import IngestMetrics, backlog_gauge, parked_gauge, render_metrics
 
-HOUR_MS = 3_600_000
-
 log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000

@@ -18,14 +18,6 @@ async def read_form(request: Request) -> dict[str, str]:
     return dict(await _pairs(request))
 
 
-async def read_lists(request: Request) -> dict[str, list[str]]:
-    """The same with all values of each name, for boxes that are ticked."""
-    lists: dict[str, list[str]] = {}
-    for name, value in await _pairs(request):
-        lists.setdefault(name, []).append(value)
-    return lists
-
-
 async def _pairs(request: Request) -> list[tuple[str, str]]:
     body = bytearray()
     async for chunk in request.stream():
