@@ -66,7 +66,7 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         (raw,) = raw_steps
         if isinstance(raw, RawStepRefused):
             raise raw
-        step = deps.redactor.step(project_of(request), raw.step, raw.data)
+        step = deps.redactor.step(project_of(request), raw.step)
         view, known = await asyncio.to_thread(entry.adapter.view, step)
         return to_answer({"known": known, "view": view.to_dict()})
 

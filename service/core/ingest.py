@@ -146,20 +146,19 @@ def mask_steps(request: IngestRequest, redactor: Redactor) -> None:
     """Mask the request's steps, and refuse runs whose names would have to be masked: NameRefused is raised for the
     request's own run, and noted at the steps of any other."""
     project = request.project
-    refused: dict[str, NameRefused] = {}
-    for run_id in dict.fromkeys(request.run_ids):
-        try:
-            redactor.check_name(project, "run_id", run_id)
-        except NameRefused as error:
-            if request.run_id is not None:
-                raise
-            refused[run_id] = error
+    refused = redactor.refused_names(project, "run_id", request.run_ids)
+    if refused and request.run_id is not None:
+        raise refused[request.run_id]
+    mask = redactor.for_steps(project)
+    if mask is None and not refused:
+        return
     for index, raw in enumerate(request.steps):
         if isinstance(raw, RawStep):
             if refused and request.run_ids[index] in refused:
                 request.steps[index] = refused[request.run_ids[index]]
-            elif (masked := redactor.step(project, raw.step, raw.data)) is not raw.step:
-                request.steps[index] = replace(raw, step=masked, data=orjson.dumps(masked))
+            elif mask is not None and (masked := mask(raw.step, raw.data)) is not raw.step:
+                data = orjson.dumps(masked)
+                request.steps[index] = RawStep(masked, data, raw.client_id, raw.seq, raw.ended_ns)
 
 
 def group_by_run(request: IngestRequest) -> dict[str, list[tuple[int, RawStep]]]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import Protocol, cast
 
 import orjson
@@ -45,21 +45,32 @@ _UNESCAPED = re.compile(
 )
 
 
+StepMask = Callable[[JsonValue, bytes], JsonValue]
+"""A value and its JSON → the value as it may be kept; the very same object where nothing is masked."""
+
+
 class Redactor(Protocol):
     """Masks what comes in, before anything is stored, forwarded or logged."""
 
-    def step(self, project: str, value: JsonValue, data: bytes | None = None) -> JsonValue:
-        """The value as it may be kept; the very same object where nothing is masked. `data`: its JSON, where it is at
-        hand."""
+    def for_steps(self, project: str) -> StepMask | None:
+        """What masks the project's values, by its settings as they are now; None where nothing ever would be."""
+        ...
+
+    def step(self, project: str, value: JsonValue) -> JsonValue:
+        """The value as it may be kept; the very same object where nothing is masked."""
         ...
 
     def text(self, project: str, text: str) -> str:
         """The text as it may be kept."""
         ...
 
+    def refused_names(self, project: str, parameter: str, names: Collection[str]) -> dict[str, NameRefused]:
+        """Those of the names that hold what would have to be masked, since a masked name would be another's; each with
+        what to answer, the name left out."""
+        ...
+
     def check_name(self, project: str, parameter: str, name: str) -> None:
-        """Raises NameRefused, without the name, for a name that holds what would have to be masked: a masked name would
-        be another's."""
+        """Raises NameRefused for a name that holds what would have to be masked."""
         ...
 
 
@@ -73,23 +84,31 @@ class ProjectRedactor:
         self._maskers: dict[tuple[tuple[Shape, ...], tuple[RedactionRule, ...]], Masker] = {}
         self._latest: dict[str, tuple[Privacy, Masker]] = {}
 
-    def step(self, project: str, value: JsonValue, data: bytes | None = None) -> JsonValue:
-        """See `Redactor.step`."""
+    def for_steps(self, project: str) -> StepMask | None:
+        """See `Redactor.for_steps`."""
         masker = self.masker(project)
-        return masker.mask(value, data) if masker.active else value
+        return masker.mask if masker.active else None
+
+    def step(self, project: str, value: JsonValue) -> JsonValue:
+        """See `Redactor.step`."""
+        mask = self.for_steps(project)
+        return value if mask is None else mask(value, orjson.dumps(value))
 
     def text(self, project: str, text: str) -> str:
         """See `Redactor.text`."""
         masker = self.masker(project)
         return masker.mask_text(text) if masker.active and text else text
 
+    def refused_names(self, project: str, parameter: str, names: Collection[str]) -> dict[str, NameRefused]:
+        """See `Redactor.refused_names`."""
+        why = "{} holds what this project masks ({}): name it without, or by a digest of it"
+        found = self.masker(project).find_in_names(names)
+        return {name: NameRefused(parameter, why.format(parameter, what)) for name, what in found.items()}
+
     def check_name(self, project: str, parameter: str, name: str) -> None:
         """See `Redactor.check_name`."""
-        found = self.masker(project).find_in_name(name)
-        if found:
-            raise NameRefused(
-                parameter, f"{parameter} holds what this project masks ({found}): name it without, or by a digest of it"
-            )
+        for refused in self.refused_names(project, parameter, (name,)).values():
+            raise refused
 
     def masker(self, project: str) -> Masker:
         """What masks the project's values, by its settings as they are now."""
@@ -132,8 +151,6 @@ class Masker:
         plain = [widen(source) for source in sources]
         self._escaped = None in plain
         self._all = build_json_hint(hints, sources if self._escaped else [one for one in plain if one is not None])
-        self._numbers = bool(rules) or "card" in dict(self._shapes)
-        self._named = "secrets" in dict(self._shapes)
         self._on_overrun = on_overrun
         self._clock = clock
         self._clean_names: set[str] = set()
@@ -141,8 +158,10 @@ class Masker:
         self._deadline = 0.0
         self._looks = 0
         self._overrun = False
-        self._with_rules = False
+        # What is looked for in the value at hand.
         self._sought: list[tuple[str, ShapeRule]] = []
+        self._with_rules = self._in_numbers = self._in_named = False
+        self._sign = ""
 
     @property
     def active(self) -> bool:
@@ -150,7 +169,7 @@ class Masker:
         return bool(self._shapes or self._rules)
 
     def mask(self, value: JsonValue, data: bytes | None = None) -> JsonValue:
-        """See `Redactor.step`."""
+        """See `StepMask`."""
         sought, with_rules = self._look(value, orjson.dumps(value) if data is None else data)
         if not sought and not with_rules:
             return value
@@ -166,16 +185,18 @@ class Masker:
         self._end()
         return masked
 
-    def find_in_name(self, name: str) -> str:
-        """What is in a name that may not be: a shape's name or a rule's, "" for nothing."""
+    def find_in_names(self, names: Collection[str]) -> dict[str, str]:
+        """Those of the names in which something is that may not be: a shape's name, or a rule's."""
+        found = {}
         # A run is named by each of its steps.
-        if name in self._clean_runs:
-            return ""
-        found = self._find_in_name(name.encode("utf-8", "replace"))
-        if not found and len(name) <= 200:
-            if len(self._clean_runs) >= KEPT_NAMES:
-                self._clean_runs.clear()
-            self._clean_runs.add(name)
+        for name in set(names) - self._clean_runs:
+            what = self._find_in_name(name.encode("utf-8", "replace"))
+            if what:
+                found[name] = what
+            elif len(name) <= 200:
+                if len(self._clean_runs) >= KEPT_NAMES:
+                    self._clean_runs.clear()
+                self._clean_runs.add(name)
         return found
 
     def _find_in_name(self, text: bytes) -> str:
@@ -194,6 +215,8 @@ class Masker:
             lines = _lines(value) if self._rules and self._any_rule is not None else b""
             return self._kinds.which(data), self._may_match_rules(lines)
         found = self._all.which(unescape(data) if self._escaped else data)
+        if not found:
+            return (), False
         shapes = len(self._shapes)
         return [at for at in found if at < shapes], any(at >= shapes for at in found)
 
@@ -203,6 +226,11 @@ class Masker:
     def _begin(self, sought: Sequence[int], with_rules: bool) -> None:
         self._sought = [self._shapes[at] for at in sorted(sought)]
         self._looks, self._overrun, self._with_rules = 0, False, with_rules
+        titles = [title for title, _ in self._sought]
+        self._in_numbers = with_rules or "card" in titles
+        self._in_named = "secrets" in titles
+        # Most texts of a step that holds an address hold none.
+        self._sign = self._sought[0][1].sign.decode() if len(titles) == 1 and not with_rules else ""
         # The clock of a thread is a call into the kernel, dearer than a look at the whole step.
         if with_rules:
             self._deadline = self._clock() + BUDGET_S
@@ -224,14 +252,14 @@ class Masker:
         if isinstance(value, list):
             items = [self._mask(inner) for inner in value]
             return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-        if self._numbers and isinstance(value, int | float) and not isinstance(value, bool):
+        if self._in_numbers and isinstance(value, int | float) and not isinstance(value, bool):
             text = orjson.dumps(value).decode()
             # A number is no secret and no address, and a phone number only where it is written as one.
             return value if self._mask_text(text, ("card",)) is text else MASK
         return value
 
     def _mask_field(self, name: str, value: JsonValue) -> JsonValue:
-        if not self._named or not isinstance(value, str | list) or not is_secret_name(name):
+        if not self._in_named or not isinstance(value, str | list) or not is_secret_name(name):
             return self._mask(value)
         if isinstance(value, str):
             return value if is_nothing(value.encode("utf-8", "surrogatepass")) else MASK
@@ -252,6 +280,8 @@ class Masker:
             return text
         if self._overrun:
             return MASK
+        if self._sign and self._sign not in text:
+            return text
         raw = text.encode("utf-8", "surrogatepass")
         spans = self._spans(raw, self._sought, only, self._with_rules)
         if not spans:
@@ -262,15 +292,18 @@ class Masker:
             if masked == before:
                 return text if masked == raw else masked.decode("utf-8", "surrogatepass")
             # What is masked may show any shape in what is left.
-            spans = self._spans(masked, self._shapes, only, with_rules=False)
+            spans = self._spans(masked, [self._shapes[at] for at in sorted(self._kinds.which(masked))], only, False)
         return MASK
+
+    def _may_be_in(self, title: str, shape: ShapeRule, raw: bytes) -> bool:
+        return shape.sign in raw if shape.sign else self._hints[title].is_in(raw)
 
     def _spans(
         self, raw: bytes, sought: Sequence[tuple[str, ShapeRule]], only: Container[str], with_rules: bool
     ) -> list[Span]:
         spans: list[Span] = []
         for title, shape in sought:
-            for start, end in shape.find(raw) if title in only and self._hints[title].is_in(raw) else ():
+            for start, end in shape.find(raw) if title in only and self._may_be_in(title, shape, raw) else ():
                 if start < end:
                     spans.append((start, end))
                 else:

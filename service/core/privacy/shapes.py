@@ -91,6 +91,8 @@ class ShapeRule:
 
     hint: str
     find: Callable[[bytes], Iterator[Span]]
+    # Bytes that are in every text in which the shape is: cheaper to look for than the hint.
+    sign: bytes = b""
 
 
 def _secrets(text: bytes) -> Iterator[Span]:
@@ -200,7 +202,7 @@ BUILT_IN: dict[str, ShapeRule] = {
         ),
         _secrets,
     ),
-    "email": ShapeRule(r"[A-Za-z0-9._%+'\x{80}-\x{10FFFF}-]@[A-Za-z0-9\x{80}-\x{10FFFF}]", _emails),
+    "email": ShapeRule(r"[A-Za-z0-9._%+'\x{80}-\x{10FFFF}-]@[A-Za-z0-9\x{80}-\x{10FFFF}]", _emails, b"@"),
     "card": ShapeRule(
         r"\d{4}[ -]\d{4}[ -]\d{4}[ -]\d|3\d{3}[ -]\d{6}[ -]\d{4}"
         r"|(?:^|[^0-9.]|\\u00[0-9a-f][0-9a-f])[2-6]\d{12}",
