@@ -84,6 +84,7 @@ class LiveTable:
 
     def __init__(self, most: int = RUNS_KEPT) -> None:
         self._most = most
+        # By when they were touched, as far as that is known: runs that nobody touches come as they are read.
         self._rows: OrderedDict[str, LiveRow] = OrderedDict()
 
     def __len__(self) -> int:
@@ -96,12 +97,17 @@ class LiveTable:
             return
         row = self._rows.get(ref.run_id)
         if row is None:
-            row = self._rows[ref.run_id] = LiveRow(ref)
+            row = LiveRow(ref)
+            is_oldest = bool(self._rows) and record.updated_ms < next(iter(self._rows.values())).updated_ms
+            self._rows[ref.run_id] = row
+            self._rows.move_to_end(ref.run_id, last=not is_oldest)
             self._bound()
         row.record, row.agent = record, record.agent
         row.updated_ms = max(row.updated_ms, record.updated_ms)
         summary = record.summary
         if summary.max_score is not None and summary.steps - 1 > row.position:
+            if row.trail:
+                row.trail.append(summary.risk)
             row.position, row.risk = summary.steps - 1, summary.risk
             row.failure_probability = summary.failure_probability
 
@@ -147,8 +153,8 @@ class LiveTable:
 class _Watch:
     """A table that is kept fresh while somebody looks on."""
 
-    def __init__(self) -> None:
-        self.table = LiveTable()
+    def __init__(self, most: int) -> None:
+        self.table = LiveTable(most)
         self.viewers = 0
         self.left_at = 0.0
         self.is_filled = asyncio.Event()
@@ -157,12 +163,18 @@ class _Watch:
 
 
 class LiveRuns:
-    """The tables of all projects that somebody looks at."""
+    """The tables of all projects that somebody looks at, each of at most so many runs."""
 
-    def __init__(self, feed: LiveFeed, reader: RunReader) -> None:
+    def __init__(self, feed: LiveFeed, reader: RunReader, most: int = RUNS_KEPT) -> None:
         self._feed = feed
         self._reader = reader
+        self._most = most
         self._watches: dict[str, _Watch] = {}
+
+    @property
+    def tables(self) -> int:
+        """How many projects' tables are kept now."""
+        return len(self._watches)
 
     async def look(self, query: LiveQuery) -> AsyncGenerator[Digest, None]:
         """What to show, at once and again every second. Raises TransientError."""
@@ -192,25 +204,39 @@ class LiveRuns:
     def _watch(self, project: str) -> _Watch:
         watch = self._watches.get(project)
         if watch is None or watch.task is None or watch.task.done():
-            watch = self._watches[project] = _Watch()
+            watch = self._watches[project] = _Watch(self._most)
             watch.task = asyncio.create_task(self._keep(project, watch), name=f"live runs of {project}")
         return watch
 
     async def _digest(self, watch: _Watch, query: LiveQuery) -> Digest:
         assert watch.task is not None
         filled = asyncio.ensure_future(watch.is_filled.wait())
-        await asyncio.wait({filled, watch.task}, return_when=asyncio.FIRST_COMPLETED)
-        filled.cancel()
+        try:
+            await asyncio.wait({filled, watch.task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            filled.cancel()
         if watch.task.done():
             watch.task.result()
         shown = watch.table.rank(query)
         await self._read(watch.table, [row.ref for row in shown.rows])
         # What was just read may say that a run is over, or another's.
         shown = watch.table.rank(query)
-        await asyncio.gather(*(self._read_trail(row) for row in shown.rows if len(row.trail) < 2 <= row.position))
+        await asyncio.gather(*(self._read_trail(row) for row in shown.rows if len(row.trail) < 2 <= row.position + 1))
         return shown
 
     async def _keep(self, project: str, watch: _Watch) -> None:
+        """Keep the table while somebody looks, and forget it in the end."""
+        try:
+            await self._follow(project, watch)
+        except TransientError as error:
+            if watch.viewers:
+                raise
+            log.info("the list of live runs, at which nobody looks, is let go: %s", error)
+        finally:
+            if self._watches.get(project) is watch:
+                del self._watches[project]
+
+    async def _follow(self, project: str, watch: _Watch) -> None:
         """Fill the table, keep it fresh, and leave some time after the last onlooker has."""
         next_at = 0.0
         filling: asyncio.Task[None] | None = None
@@ -237,11 +263,12 @@ class LiveRuns:
                 filling.cancel()
 
     async def _fill(self, project: str, watch: _Watch) -> None:
-        mark = None
-        while len(watch.table) < RUNS_KEPT:
+        mark, seen = None, 0
+        while seen < self._most:
             runs, mark = await self._reader.list_runs(RunQuery(project, READ_AT_ONCE, mark))
             for record in runs:
                 watch.table.put(record.ref, record)
+            seen += len(runs)
             watch.is_filled.set()
             if mark is None:
                 break
