@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,7 +18,8 @@ from monitors.errors import BundleError, BundleVersionError
 
 log = logging.getLogger(__name__)
 
-AUTOMATON_FORMAT = 1
+AUTOMATON_FORMAT = 2
+"""2: symbols have examples, as states have."""
 
 
 class _Record(BaseModel):
@@ -70,6 +72,7 @@ class SymbolRecord(_Record):
     fields: dict[str, float] = Field(default_factory=dict, description="Field → share of its turns that fill it.")
     tools: dict[str, int] = Field(default_factory=dict, description="Most used tools, with how many of its turns.")
     terms: list[Term] = Field(default_factory=list)
+    examples: list[ExampleTurn] = Field(default_factory=list, description="None in files of format 1.")
 
 
 class Automaton(_Record):
@@ -122,14 +125,29 @@ def parse_automaton(raw_automaton: bytes, source: str) -> Automaton:
     try:
         automaton = Automaton.model_validate_json(raw_automaton)
     except ValidationError as error:
+        if (number := _format_of(raw_automaton)) > AUTOMATON_FORMAT:
+            raise _too_new(source, number) from None
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{source} is no automaton, at {where or 'its root'}: {first['msg']}") from None
     if automaton.format > AUTOMATON_FORMAT:
-        raise BundleVersionError(
-            f"{source} has automaton format {automaton.format}; this forewarn reads {AUTOMATON_FORMAT}: upgrade it"
-        )
+        raise _too_new(source, automaton.format)
     return automaton
+
+
+def _format_of(raw_automaton: bytes) -> int:
+    try:
+        content = orjson.loads(raw_automaton)
+    except orjson.JSONDecodeError:
+        return 0
+    number = content.get("format") if isinstance(content, dict) else None
+    return number if isinstance(number, int) else 0
+
+
+def _too_new(source: str, number: int) -> BundleVersionError:
+    return BundleVersionError(
+        f"{source} has automaton format {number}; this forewarn reads up to {AUTOMATON_FORMAT}: upgrade it"
+    )
 
 
 def read_automaton(folder: Path, manifest: Manifest) -> Automaton | None:

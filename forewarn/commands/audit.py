@@ -20,7 +20,9 @@ def audit(
     minimum_support: Annotated[
         int, typer.Option(min=2, help="No state is told apart from others on fewer training runs.")
     ] = 20,
-    save: Annotated[bool, typer.Option(help="Put the automaton into the bundle; its id and scores stay.")] = True,
+    save: Annotated[
+        bool, typer.Option(help="Put automaton and picture into the bundle; its id and scores stay.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Show what a monitor tells apart: states with risk, support and examples, symbols with their terms, a picture;

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from induction.automaton.comparing import Comparison, compare, read_automaton
-from induction.automaton.drawing import DrawingError, draw, read_inline_svg, to_dot
+from induction.automaton.drawing import DrawingError, draw, read_inline_svg, to_dot, to_picture
 from induction.automaton.extracting import extract_automaton
 from induction.automaton.merging import MINIMUM_SUPPORT
 from induction.automaton.page import render_page
 from induction.learning.labelled import LabelledCorpus
 from monitors.automaton_record import Automaton
-from monitors.bundle.folder import AUTOMATON, add_automaton
+from monitors.bundle.folder import AUTOMATON, PICTURE, add_automaton, add_part
 from monitors.errors import BundleError
 from monitors.monitor import Monitor
 
@@ -31,7 +31,8 @@ def audit(
     save: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Automaton, Comparison | None]:
-    """Write automaton.json, automaton.dot, automaton.svg and index.html; put the automaton into the bundle, if `save`.
+    """Write automaton.json, automaton.dot, automaton.svg and index.html; put automaton and picture into the bundle, if
+    `save`.
 
     Without a corpus, the bundle's own automaton is shown. Raises BundleError where it has none, NoRunsError,
     TooFewRunsError, and DrawingError where there is no Graphviz: then all but the picture is written.
@@ -52,7 +53,7 @@ def audit(
             add_automaton(bundle, to_json(automaton))
     say("Drawing")
     out.mkdir(parents=True, exist_ok=True)
-    dot, svg = out / "automaton.dot", out / "automaton.svg"
+    dot, svg = out / "automaton.dot", out / PICTURE
     (out / AUTOMATON).write_bytes(to_json(automaton))
     dot.write_text(to_dot(automaton), "utf-8")
     svg.unlink(missing_ok=True)
@@ -62,6 +63,8 @@ def audit(
     except DrawingError as error:
         failure = error
     picture = read_inline_svg(svg) if failure is None else None
+    if picture is not None and save:
+        add_part(bundle, PICTURE, to_picture(picture))
     (out / "index.html").write_text(render_page(automaton, monitor.manifest, comparison, picture), "utf-8")
     if failure is not None:
         raise failure

@@ -59,12 +59,14 @@ def describe_symbols(runs: Sequence[WatchedRun], n_symbols: int, horizon: int) -
             if "tool" in turn.texts:
                 tools[turn.symbol][excerpt({"tool": turn.texts["tool"]})["tool"]] += 1
             terms.take(turn, run.task)
+    examples = choose_examples(runs, ([turn.symbol for turn in run.turns] for run in runs), n_symbols)
     return [
         SymbolRecord(
             support=tally.to_support(),
             fields={name: count / tally.turns for name, count in sorted(filled[symbol].items())},
             tools=dict(tools[symbol].most_common(6)),
             terms=terms.top(symbol),
+            examples=examples[symbol],
         )
         for symbol, tally in enumerate(tallies)
     ]
@@ -119,16 +121,16 @@ class _Terms:
 
 
 def choose_examples(
-    runs: Iterable[WatchedRun], paths: Iterable[Sequence[int]], n_states: int
+    runs: Iterable[WatchedRun], paths: Iterable[Sequence[int]], n_places: int
 ) -> list[list[ExampleTurn]]:
-    """Return for each state up to three turns that end in it, of different runs, both outcomes among them where both
-    occur.
+    """Return for each place (state, or symbol) up to three turns that end in it, of different runs, both outcomes among
+    them where both occur. `paths`: the place of every turn of every run.
     """
-    found: list[dict[bool, list[ExampleTurn]]] = [{True: [], False: []} for _ in range(n_states)]
+    found: list[dict[bool, list[ExampleTurn]]] = [{True: [], False: []} for _ in range(n_places)]
     for run, path in zip(runs, paths, strict=True):
-        for place, (turn, state) in enumerate(zip(run.turns, path, strict=True)):
-            kept = found[state][run.success]
-            seen_here = state in path[:place]
+        for number, (turn, place) in enumerate(zip(run.turns, path, strict=True)):
+            kept = found[place][run.success]
+            seen_here = place in path[:number]
             if len(kept) < 2 and not seen_here and turn.texts:
                 kept.append(ExampleTurn(run=run.run, turn=turn.number, success=run.success, fields=excerpt(turn.texts)))
     return [

@@ -13,6 +13,10 @@ from monitors.automaton_record import Automaton, StateRecord
 TIMEOUT_S = 60
 SHADES = ("#e8f1ec", "#f3efd2", "#f9dfae", "#f6bd8b", "#ee9375", "#dd6a62")
 """Of failure rates 0 … 1, light enough for dark text."""
+_STYLE = (
+    "@media (prefers-color-scheme: dark) { .edge path, .edge polygon { stroke: #a3afc2; } "
+    ".edge polygon, .edge text, .node ellipse { fill: #a3afc2; } }"
+)
 EDGE_SHARE = 0.01
 """Of all training turns: rarer transitions are in automaton.json and not in the picture."""
 
@@ -62,6 +66,12 @@ def read_inline_svg(path: Path) -> str:
     """Return a picture as it may stand in a page: without prolog."""
     text = path.read_text("utf-8")
     return text[text.index("<svg") :]
+
+
+def to_picture(svg: str) -> bytes:
+    """Return a picture as a bundle keeps it: a file of its own whose lines can be read on a dark page as on a light."""
+    end = svg.index(">") + 1
+    return f"{svg[:end]}\n<style>{_STYLE}</style>{svg[end:]}".encode()
 
 
 def choose_shade(state: StateRecord, minimum_support: int) -> str:

@@ -16,6 +16,8 @@ from monitors.stepview import TEXT_FIELDS, StepView, to_text
 SHOWN_CHARS = 240
 READ_CHARS = 4_000
 """Of a field of a turn, in which n-grams are looked for."""
+JOINT = "⏎"
+"""Between texts of one field of several raw steps."""
 _WORD = re.compile(r"[A-Za-z0-9_\u0080-\U0010ffff]+")
 """The words that the featuriser's n-grams are made of."""
 
@@ -38,7 +40,7 @@ class WatchedTurn:
         self.symbol = verdict.symbol
         for name, text in shown_fields(verdict.view).items():
             before = self.texts.get(name)
-            self.texts[name] = bound_text(text if before is None else f"{before} ⏎ {text}", READ_CHARS)
+            self.texts[name] = bound_text(text if before is None else f"{before} {JOINT} {text}", READ_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,6 @@ def excerpt(texts: dict[str, str]) -> dict[str, str]:
 
 def list_ngrams(text: str, most: int = 400) -> Sequence[str]:
     """Return the distinct word 1- and 2-grams of a text, in lower case, from its first words on."""
-    words = [word.lower() for word in _WORD.findall(text[:READ_CHARS])][:most]
+    words = [word.lower() for word in _WORD.findall(text[:READ_CHARS]) if word != JOINT][:most]
     pairs = [f"{one} {other}" for one, other in pairwise(words)]
     return list(dict.fromkeys([*words, *pairs]))

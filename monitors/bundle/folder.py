@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ from monitors.bundle.seen import SEEN, to_seen
 from monitors.errors import BundleError, BundleTamperedError, BundleVersionError
 from monitors.stepview import JsonValue
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "manifest.json"
 ADAPTER = "adapter.json"
 GRAPH = "graph.onnx"
@@ -26,10 +29,11 @@ VOCABULARY = "vocabulary.npz"
 EXAMPLES = "examples.json"
 FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 AUTOMATON = "automaton.json"
+PICTURE = "automaton.svg"
 GOLDEN = "golden.json"
-OPTIONAL_FILES = (AUTOMATON, GOLDEN, SEEN)
-"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton, golden vectors,
-the runs that it was made of."""
+OPTIONAL_FILES = (AUTOMATON, PICTURE, GOLDEN, SEEN)
+"""What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton and its picture,
+golden vectors, the runs that it was made of."""
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -140,17 +144,46 @@ def _to_plain(manifest: Manifest) -> dict[str, JsonValue]:
 
 
 def add_automaton(folder: Path, automaton: bytes) -> None:
-    """Put an automaton into a bundle, in place of one that is there; the bundle's id stays.
+    """Put an automaton into a bundle, in place of one that is there and of its picture. See `add_part`."""
+    content = orjson.loads((folder / MANIFEST).read_bytes())
+    if content["files"].pop(PICTURE, None) is not None:
+        _replace(folder, MANIFEST, orjson.dumps(content, option=_JSON))
+        (folder / PICTURE).unlink(missing_ok=True)
+    add_part(folder, AUTOMATON, automaton)
+
+
+def add_part(folder: Path, name: str, data: bytes) -> None:
+    """Put one of OPTIONAL_FILES into a bundle, in place of one that is there; the bundle's id stays.
 
     The file comes before the hash that names it: interrupted between the two, a bundle that had one is refused until
-    the audit is run again, and a bundle that had none reads as before.
+    the same is done again, and a bundle that had none reads as before.
     """
     content = orjson.loads((folder / MANIFEST).read_bytes())
-    content["files"][AUTOMATON] = hashlib.sha256(automaton).hexdigest()
-    for name, data in ((AUTOMATON, automaton), (MANIFEST, orjson.dumps(content, option=_JSON))):
-        part = folder / f".{name}.part"
-        part.write_bytes(data)
-        part.replace(folder / name)
+    content["files"][name] = hashlib.sha256(data).hexdigest()
+    _replace(folder, name, data)
+    _replace(folder, MANIFEST, orjson.dumps(content, option=_JSON))
+
+
+def read_part(folder: Path, manifest: Manifest, name: str) -> bytes | None:
+    """Return one of OPTIONAL_FILES, or None: the bundle has none, or not the one that the manifest names (logged)."""
+    expected = manifest.files.get(name)
+    if expected is None:
+        return None
+    try:
+        data = (folder / name).read_bytes()
+    except OSError as error:
+        log.warning("%s cannot be read: %s", folder / name, error)
+        return None
+    if hashlib.sha256(data).hexdigest() != expected:
+        log.warning("%s is not the file that the manifest names", folder / name)
+        return None
+    return data
+
+
+def _replace(folder: Path, name: str, data: bytes) -> None:
+    part = folder / f".{name}.part"
+    part.write_bytes(data)
+    part.replace(folder / name)
 
 
 def check_target(folder: Path) -> None:

@@ -37,6 +37,7 @@ TABLE: tuple[tuple[str, str, Need], ...] = (
     ("POST", "/alerts/{alert_id}/acknowledge", "read"),
     ("GET", "/monitors", "read"),
     ("GET", "/monitors/{monitor_id}", "read"),
+    ("GET", "/monitors/{monitor_id}/automaton.svg", "read"),
     ("POST", "/monitors/rollback", "admin"),
     ("POST", "/monitors/{monitor_id}/activate", "admin"),
     ("POST", "/monitors/{monitor_id}/shadow", "admin"),

@@ -36,6 +36,7 @@ class MonitorEntry:
     manifest: Manifest
     adapter: Adapter
     examples: tuple[JsonValue, ...]
+    folder: Path
     project: str = ""
     """The one project that sees it; "": every project."""
 
@@ -124,5 +125,6 @@ def read_entry(folder: Path, project: str = "") -> MonitorEntry:
         manifest,
         compile_adapter(read_spec(folder / ADAPTER)),
         tuple(examples[:EXAMPLES_SHOWN]),
+        folder,
         project,
     )

@@ -13,8 +13,12 @@ from service.api import switch_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.monitor_routes import look, shadow_counts, to_monitor_view
 from service.api.switch_routes import to_chosen_view
+from service.core.catalogue import MonitorEntry
 from service.core.tenants.access import Principal
 from service.errors import ServiceError, TransientError
+from service.pages.automaton_picture import add_automaton_picture
+from service.pages.automaton_tables import AutomatonTables, to_tables
+from service.pages.bundle_parts import BundleParts
 from service.pages.forms import read_form
 from service.pages.rendering import Pages
 
@@ -32,8 +36,9 @@ _ACTS: Mapping[str, Callable[[ApiDeps, Principal, str], Awaitable[object]]] = {
 
 
 def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
-    """The pages `/monitors` and `/monitors/{monitor_id}`, and their acts."""
+    """The pages `/monitors` and `/monitors/{monitor_id}`, the automaton's picture, and their acts."""
     router = pages.router()
+    parts = BundleParts()
 
     async def show_list(request: Request, done: str = "") -> Response:
         return await list_them(request, done=_DONE.get(done, ""))
@@ -60,6 +65,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         project = project_of(request)
         entry = await deps.catalogue.get(monitor_id, project)
         registered, alive = await look(deps)
+        quality = await _quality_of(deps, project, entry.monitor_id)
         return pages.render(
             request,
             "monitor.html",
@@ -67,7 +73,9 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
             monitor=to_monitor_view(deps, entry, project, registered, alive),
             event_unit=entry.adapter.spec.event.unit,
             examples=list(entry.examples)[:3],
-            quality=await _quality_of(deps, project, entry.monitor_id),
+            quality=quality,
+            automaton=await _tables_of(parts, entry, quality),
+            has_picture=await parts.picture(entry) is not None,
             as_shadow=await shadow_counts(deps, project, entry.monitor_id),
             done=done,
             problem=problem,
@@ -100,6 +108,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
     router.add_api_route("/monitors", show_list, methods=["GET"])
     router.add_api_route("/monitors/rollback", roll_back, methods=["POST"])
     router.add_api_route("/monitors/{monitor_id}", show_one, methods=["GET"])
+    add_automaton_picture(router, deps, parts)
     router.add_api_route("/monitors/{monitor_id}/activate", activate, methods=["POST"])
     router.add_api_route("/monitors/{monitor_id}/shadow", set_shadow, methods=["POST"])
     router.add_api_route("/monitors/{monitor_id}/unshadow", drop_shadow, methods=["POST"])
@@ -113,3 +122,14 @@ async def _quality_of(deps: ApiDeps, project: str, monitor_id: str) -> dict[str,
     except TransientError:
         return None
     return report or deps.quality.blank(monitor_id)
+
+
+async def _tables_of(
+    parts: BundleParts, entry: MonitorEntry, quality: Mapping[str, Any] | None
+) -> AutomatonTables | None:
+    automaton = await parts.automaton(entry)
+    if automaton is None:
+        return None
+    symbols = (quality or {}).get("symbols")
+    shares = symbols["shares"] if symbols else ()
+    return to_tables(automaton, {one["name"]: (one["reference"], one["now"]) for one in shares})

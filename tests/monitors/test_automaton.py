@@ -54,4 +54,13 @@ def test_a_file_that_is_no_automaton_is_refused_with_the_place(changes: dict[str
 
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     with pytest.raises(BundleVersionError, match="upgrade"):
-        parse_automaton(raw(format=2), "x")
+        parse_automaton(raw(format=3), "x")
+
+
+def test_a_newer_format_with_unknown_fields_asks_for_an_upgrade_too() -> None:
+    with pytest.raises(BundleVersionError, match="format 3"):
+        parse_automaton(raw(format=3, surprise=1), "x")
+
+
+def test_the_first_format_has_symbols_without_examples() -> None:
+    assert parse_automaton(raw(format=1), "x").symbols[0].examples == []

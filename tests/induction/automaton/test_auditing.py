@@ -16,8 +16,8 @@ from induction.automaton.drawing import DrawingError, to_dot
 from induction.automaton.page import render_page
 from monitors import Monitor
 from monitors.automaton_record import Automaton, ExampleTurn, Term
-from monitors.bundle import read_monitor_id
-from monitors.bundle.folder import add_automaton
+from monitors.bundle import read_manifest, read_monitor_id
+from monitors.bundle.folder import add_automaton, add_part, read_part
 from monitors.errors import BundleError, BundleTamperedError
 from tests.tiny_bundle import TinyBundle, labelled
 
@@ -57,6 +57,42 @@ def test_the_automaton_joins_the_bundle_and_changes_neither_id_nor_scores(copy: 
     assert after.manifest.model_copy(update={"files": {}}) == before.manifest.model_copy(update={"files": {}})
     assert read_automaton(copy, after) == automaton
     assert read_automaton(copy, before) is None
+
+
+@pytest.mark.needs("graphviz")
+def test_the_picture_joins_the_bundle_and_holds_no_text_of_traces(
+    copy: Path, automaton: Automaton, tmp_path: Path
+) -> None:
+    evil = "<script>alert(1)</script>"
+    example = ExampleTurn(run=evil, turn=1, success=False, fields={"action": evil})
+    states = [state.model_copy(update={"examples": [example]}) for state in automaton.states]
+    before = read_monitor_id(copy)
+    add_automaton(copy, to_json(automaton.model_copy(update={"states": states})))
+    audit(copy, None, tmp_path / "out")
+
+    picture = (copy / "automaton.svg").read_text()
+    assert read_monitor_id(copy) == before
+    assert read_part(copy, read_manifest(copy), "automaton.svg") == picture.encode()
+    assert picture.startswith("<svg")
+    assert "script" not in picture
+    assert "prefers-color-scheme: dark" in picture
+
+
+def test_a_new_automaton_leaves_no_picture_of_the_old_one(copy: Path, automaton: Automaton) -> None:
+    add_automaton(copy, to_json(automaton))
+    add_part(copy, "automaton.svg", b"<svg/>")
+    add_automaton(copy, to_json(automaton.model_copy(update={"minimum_support": 3})))
+
+    assert not (copy / "automaton.svg").exists()
+    assert Monitor.read(copy, device="cpu").manifest.files.keys() >= {"automaton.json"}
+    assert "automaton.svg" not in read_manifest(copy).files
+
+
+def test_a_part_that_is_not_the_one_of_the_manifest_is_not_shown(copy: Path) -> None:
+    add_part(copy, "automaton.svg", b"<svg/>")
+    (copy / "automaton.svg").write_bytes(b"<svg>other</svg>")
+
+    assert read_part(copy, read_manifest(copy), "automaton.svg") is None
 
 
 def test_a_changed_automaton_is_refused(copy: Path, automaton: Automaton) -> None:
