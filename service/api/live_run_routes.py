@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.event_routes import RETRY_MS, STREAM, EventStream, Reached
-from service.core.live_runs import Digest, LiveQuery, LiveRow
+from service.core.live_runs import RUNS_KEPT, Digest, LiveQuery, LiveRow
 from service.errors import TransientError
 
 ShownState = Literal[
@@ -38,12 +38,13 @@ def build_live_run_router(deps: ApiDeps) -> APIRouter:
         search: str = Query("", max_length=200, description="Part of a run's name."),
         sort: Literal["risk", "newest"] = _SORT,
         limit: int = Query(LIMIT, ge=1, le=200),
+        first: int = Query(0, ge=0, le=RUNS_KEPT, description="Runs from this place of the order on; 0 for the top."),
     ) -> Response:
         """The list of runs as it stands, once a second. Event `list`: `order` (the runs to show), `rows` (those that
         changed since the event before), `matching` and `known` (how many runs). Begins anew after a reconnect. The
         newest 20,000 runs are looked at.
         """
-        query = LiveQuery(project_of(request), state, agent, monitor, min_risk, search, sort, limit)
+        query = LiveQuery(project_of(request), state, agent, monitor, min_risk, search, sort, limit, first)
         principal = principal_of(request)
         deps.gate.enter()
 

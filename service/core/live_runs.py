@@ -39,7 +39,7 @@ Sort = Literal["risk", "newest"]
 @dataclass(frozen=True, slots=True)
 class LiveQuery:
     """Which runs to show. `state` is one of a run's states, `live` (not over) or `all`; `search` is part of a run's
-    name; `min_risk` 0 … 1."""
+    name; `min_risk` 0 … 1. In their order the runs from place `first` (0 for the top) on are shown, `limit` of them."""
 
     project: str
     state: str = "live"
@@ -49,6 +49,7 @@ class LiveQuery:
     search: str = ""
     sort: Sort = "risk"
     limit: int = 50
+    first: int = 0
 
 
 @dataclass(slots=True)
@@ -131,11 +132,12 @@ class LiveTable:
     def rank(self, query: LiveQuery) -> Digest:
         """The runs to show, the riskiest or the newest first."""
         found = [row for row in self._rows.values() if _matches(row, query)]
+        last = query.first + query.limit
         if query.sort == "risk":
-            rows = heapq.nlargest(query.limit, found, key=lambda row: (row.risk, row.updated_ms, row.ref.run_id))
+            rows = heapq.nlargest(last, found, key=lambda row: (row.risk, row.updated_ms, row.ref.run_id))
         else:
-            rows = heapq.nlargest(query.limit, found, key=lambda row: (_created_ms(row), row.ref.run_id))
-        return Digest(tuple(rows), len(found), len(self._rows))
+            rows = heapq.nlargest(last, found, key=lambda row: (_created_ms(row), row.ref.run_id))
+        return Digest(tuple(rows[query.first :]), len(found), len(self._rows))
 
     def without_record(self, most: int) -> list[RunRef]:
         """Runs of which only the feed has told."""

@@ -65,7 +65,7 @@ def build_key_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         try:
             record, token = await key_acts.make_key(deps, who, who.project, body.kind, body.name, body.expires_in_days)
         except ServiceError as error:
-            return await show(request, 409, faults={"": str(error)}, said=said)
+            return pages.as_refusal(await show(request, faults={"": str(error)}, said=said), error)
         return await show(request, 201, token=token, made=record.key_id)
 
     async def rotate(key_id: str, request: Request) -> Response:

@@ -43,13 +43,12 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
     async def show_list(request: Request, done: str = "") -> Response:
         return await list_them(request, done=_DONE.get(done, ""))
 
-    async def list_them(request: Request, status: int = 200, *, done: str = "", problem: str = "") -> Response:
+    async def list_them(request: Request, *, done: str = "", problem: str = "") -> Response:
         project = project_of(request)
         registered, alive = await look(deps)
         return pages.render(
             request,
             "monitors.html",
-            status,
             monitors=[to_monitor_view(deps, one, project, registered, alive) for one in deps.catalogue.list(project)],
             history=to_chosen_view(deps, deps.book.settings(project).monitors)["history"],
             done=done,
@@ -59,9 +58,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
     async def show_one(monitor_id: str, request: Request, done: str = "") -> Response:
         return await show(monitor_id, request, done=_DONE.get(done, ""))
 
-    async def show(
-        monitor_id: str, request: Request, status: int = 200, *, done: str = "", problem: str = ""
-    ) -> Response:
+    async def show(monitor_id: str, request: Request, *, done: str = "", problem: str = "") -> Response:
         project = project_of(request)
         entry = await deps.catalogue.get(monitor_id, project)
         registered, alive = await look(deps)
@@ -69,7 +66,6 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         return pages.render(
             request,
             "monitor.html",
-            status,
             monitor=to_monitor_view(deps, entry, project, registered, alive),
             event_unit=entry.adapter.spec.event.unit,
             examples=list(entry.examples)[:3],
@@ -85,7 +81,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         try:
             await _ACTS[what](deps, principal_of(request), monitor_id)
         except ServiceError as error:
-            return await show(monitor_id, request, 409, problem=str(error))
+            return pages.as_refusal(await show(monitor_id, request, problem=str(error)), error)
         return RedirectResponse(f"/monitors/{quote(monitor_id, safe='')}?done={what}", 303)
 
     async def activate(monitor_id: str, request: Request) -> Response:
@@ -102,7 +98,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         try:
             await switch_acts.roll_back(deps, principal_of(request))
         except ServiceError as error:
-            return await list_them(request, 409, problem=str(error))
+            return pages.as_refusal(await list_them(request, problem=str(error)), error)
         return RedirectResponse("/monitors?done=rollback", 303)
 
     router.add_api_route("/monitors", show_list, methods=["GET"])

@@ -80,6 +80,15 @@ class Pages:
             page.headers["Retry-After"] = retry
         return page
 
+    def as_refusal(self, page: Response, error: ServiceError) -> Response:
+        """A page that tells of an error beside its form, with the status, and the time to wait, that the API answers
+        the error with."""
+        answer = to_problem(error, self._deps.problems)
+        page.status_code = answer.status_code
+        if retry := answer.headers.get("retry-after"):
+            page.headers["Retry-After"] = retry
+        return page
+
     def router(self) -> APIRouter:
         """A router for pages: its routes tell errors as pages, and are not in /openapi.json."""
         return APIRouter(route_class=self._route_class(), include_in_schema=False)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
 from service.api.live_run_routes import LIMIT, ShownState, to_row_view
-from service.core.live_runs import LiveQuery
+from service.core.live_runs import RUNS_KEPT, LiveQuery
 from service.pages.rendering import Pages
 
 STATES = get_args(ShownState)
@@ -32,6 +32,7 @@ def build_run_list(deps: ApiDeps, pages: Pages) -> APIRouter:
             search=asked.get("search", "").strip()[:MOST_TEXT],
             sort="newest" if asked.get("sort") == "newest" else "risk",
             limit=200 if asked.get("limit") == "200" else LIMIT,
+            first=to_place(asked.get("first", "")),
         )
         shown = await deps.live_runs.show(query)
         filters = {
@@ -50,14 +51,31 @@ def build_run_list(deps: ApiDeps, pages: Pages) -> APIRouter:
             matching=shown.matching,
             known=shown.known,
             filters=filters,
+            first=query.first,
+            limit=query.limit,
+            pages=_pages_of(filters, query.first, query.limit),
             states=STATES,
-            stream="/v1/live-runs?" + urlencode(filters),
+            stream="/v1/live-runs?" + urlencode({**filters, "first": query.first}),
             here=str(request.base_url).rstrip("/"),
             needs_key=deps.authenticator.required,
         )
 
     router.add_api_route("/", show_runs, methods=["GET"])
     return router
+
+
+def _pages_of(filters: dict[str, str], first: int, limit: int) -> dict[str, str]:
+    """The addresses of the pages around this one."""
+
+    def page(place: int) -> str:
+        return "/?" + urlencode({**filters, "first": place})
+
+    return {"top": page(0), "before": page(max(0, first - limit)), "after": page(first + limit)}
+
+
+def to_place(raw: str) -> int:
+    """A place in the list as an address has it; 0, the top, for anything else."""
+    return min(int(raw), RUNS_KEPT) if raw.isascii() and raw.isdigit() and len(raw) < 9 else 0
 
 
 def to_share(raw: str) -> float:

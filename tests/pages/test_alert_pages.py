@@ -101,6 +101,21 @@ def test_hostile_notes_and_names_stay_texts(service: Service, page: Page, tiny: 
     check_fits(page)
 
 
+def test_alerts_on_a_phone_are_cards_with_each_figures_name_live_ones_too(
+    chromium: Browser, service: Service, tiny: TinyBundle
+) -> None:
+    alerting_run(service, tiny)
+    with watched_page(chromium, url_of(service), size=PHONE) as page:
+        page.goto("/alerts")
+        expect(page.locator("#said")).to_contain_text("Live")
+        _, alert_id = alerting_run(service, tiny)
+        row = page.locator(f"tr[data-alert='{alert_id}']")
+        expect(row.locator("td").nth(7)).to_have_attribute("data-title", "Failure")
+        region = page.get_by_role("region", name="Table of alerts")
+        assert region.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+        expect(row.get_by_role("button")).to_be_in_viewport()
+
+
 def test_an_unknown_alert_is_told_in_words(page: Page) -> None:
     answer = page.goto("/alerts/alert_nobody")
     assert answer is not None

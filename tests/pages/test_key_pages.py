@@ -90,3 +90,45 @@ def test_keys_and_monitors_are_accessible_and_fit(
             page.goto(address)
             check_accessible(page)
             check_fits(page)
+
+
+def test_what_is_refused_is_answered_as_the_api_answers_it(guarded: Service) -> None:
+    said = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    active = guarded.http.get("/v1/monitors/active").json()["monitor_id"]
+    asked = {f"/monitors/{active}/unshadow": "DELETE", "/monitors/rollback": "POST", "/keys/ik_none/rotate": "POST"}
+    api = {f"/monitors/{active}/unshadow": f"/v1/monitors/{active}/shadow"}
+    for address, method in asked.items():
+        page = guarded.http.post(address, headers=said)
+        told = guarded.http.request(method, api.get(address, f"/v1{address}"))
+        assert page.status_code == told.status_code >= 400, address
+        assert 'role="alert"' in page.text
+
+
+def test_a_token_is_copied_by_keyboard_and_that_is_said(signed: Page) -> None:
+    signed.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    signed.get_by_label("Name").fill("to be copied")
+    signed.get_by_role("button", name="Make the key").click()
+    signed.get_by_role("button", name="Copy the token").focus()
+    signed.keyboard.press("Enter")
+
+    expect(signed.get_by_text("Copied.")).to_be_visible()
+    assert signed.evaluate("navigator.clipboard.readText()") == signed.locator("#token").inner_text()
+
+
+def test_where_there_is_no_clipboard_the_token_is_selected_instead(signed: Page) -> None:
+    signed.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    signed.get_by_label("Name").fill("to be selected")
+    signed.get_by_role("button", name="Make the key").click()
+    signed.get_by_role("button", name="Copy the token").click()
+
+    expect(signed.get_by_text("Selected: copy it")).to_be_visible()
+    assert signed.evaluate("getSelection().toString()") == signed.locator("#token").inner_text()
+
+
+def test_keys_on_a_phone_are_cards_that_need_no_scrolling_sideways(chromium: Browser, guarded: Service) -> None:
+    guarded.http.post("/v1/keys", json={"kind": "read", "name": "W" * 200}).raise_for_status()
+    with watched_page(chromium, url_of(guarded), size=PHONE) as page:
+        sign_in(page, OPERATOR_KEY)
+        region = page.get_by_role("region", name="Table of keys")
+        assert region.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+        expect(page.locator("#keys td[data-title='Last used']").first).to_be_visible()

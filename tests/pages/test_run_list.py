@@ -50,18 +50,18 @@ def test_a_run_that_ends_leaves_the_list_of_live_ones(service: Service, page: Pa
 
 def test_what_agents_write_stays_text(service: Service, page: Page) -> None:
     for number, text in enumerate(HOSTILE):
-        name = f"hostile-{number}"
+        name = f"as-text-{number}"
         said = {"agent": text[:200], "task": text[:200], "tags": {"note": text[:200]}}
         service.http.put(f"/v1/runs/{name}", json=said).raise_for_status()
         send(service, name, [{"role": "assistant", "content": text, "tool_calls": []}])
 
-    page.goto("/?search=hostile-")
+    page.goto("/?search=as-text-")
 
     expect(page.locator("tbody tr")).to_have_count(len(HOSTILE))
     expect(page.locator("tbody tr").first).to_contain_text("ago")
     assert page.evaluate("window.hit") is None
     for number, text in enumerate(HOSTILE[:5]):
-        assert text[:40] in (page.locator(f"tr[data-run=hostile-{number}] .agent").text_content() or "")
+        assert text[:40] in (page.locator(f"tr[data-run=as-text-{number}] .agent").text_content() or "")
 
 
 def test_the_list_works_without_javascript(chromium: Browser, service: Service) -> None:
@@ -94,6 +94,30 @@ def test_a_run_is_reached_by_keyboard_alone(service: Service, page: Page) -> Non
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs/keys-1")
+
+
+def test_runs_beyond_the_first_page_are_reached_and_stay_live(chromium: Browser, service: Service, page: Page) -> None:
+    lines = b"\n".join(orjson.dumps({"run_id": f"many-{number:02d}", "step": STEP}) for number in range(53))
+    headers = {"Content-Type": "application/x-ndjson"}
+    service.http.post("/v1/steps?wait=score&timeout_ms=10000", content=lines, headers=headers).raise_for_status()
+    with watched_page(chromium, url_of(service), javascript=False) as plain:
+        plain.goto("/?search=many-&sort=newest")
+        expect(plain.locator("tbody tr")).to_have_count(50)
+        plain.get_by_role("link", name="Next").click()
+        expect(plain.locator("tbody tr")).to_have_count(3)
+        expect(plain.locator("#places")).to_have_text("51 – 53")
+        expect(plain.get_by_role("link", name="Next")).to_have_count(0)
+        plain.get_by_role("link", name="Top").click()
+        expect(plain.locator("tbody tr")).to_have_count(50)
+
+    page.goto("/?search=many-&sort=newest&first=50")
+    expect(page.locator("#live")).to_have_text("live")
+    send(service, "many-53", [STEP])
+    expect(page.locator("#places")).to_have_text("51 – 54")
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+    page.goto("/?search=many-&first=100")
+    expect(page.get_by_role("link", name="To its top")).to_be_visible()
 
 
 RUNS, STEPS_PER_S, LOAD_S = 10_000, 2_000, 10.0

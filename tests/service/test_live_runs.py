@@ -36,6 +36,14 @@ def test_the_riskiest_run_comes_first_and_the_limit_holds() -> None:
     assert table.rank(LiveQuery("p", limit=2)).matching == 3
 
 
+def test_a_page_goes_on_where_the_one_before_ended() -> None:
+    table = LiveTable()
+    for name, risk in (("a", 0.2), ("b", 0.9), ("c", 0.5)):
+        table.apply(score(name, 0, risk))
+    assert shown(table, limit=2, first=2) == ["a"]
+    assert shown(table, limit=2, first=4) == []
+
+
 def test_a_later_score_counts_and_an_earlier_one_that_comes_late_does_not() -> None:
     table = LiveTable()
     for position, risk in ((0, 0.1), (2, 0.7), (1, 0.9)):

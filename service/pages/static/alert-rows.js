@@ -33,6 +33,8 @@ export function putAlert(alert) {
   );
   cells.push(element("td", { class: "number" }, percent(alert.risk)), element("td", { class: "number" }, percent(alert.failure_probability)));
   cells.push(element("td", {}, alert.acknowledgement ? element("bdi", {}, short(alert.acknowledgement.by, 40) || "somebody") : form));
+  // On a phone each cell is a line of its own, with its column's name before it.
+  cells.forEach((cell, at) => { cell.dataset.title = table.tHead.rows[0].cells[at].textContent; });
   table.tBodies[0].prepend(element("tr", { "data-alert": alert.id }, ...cells));
   table.hidden = false;
   document.getElementById("none").hidden = true;

@@ -46,6 +46,17 @@ function tellTimes() {
   }
 }
 
+// Where this page is in the whole list, which grows and shrinks meanwhile.
+function tellPlaces(length, matching) {
+  const first = Number(table.dataset.first);
+  const last = first + Number(table.dataset.limit);
+  put(document.getElementById("places"), length ? `${number(first + 1)} – ${number(first + length)}` : "");
+  document.getElementById("pages").hidden = first === 0 && matching <= last;
+  document.getElementById("next").hidden = matching <= last;
+  document.getElementById("beyond").hidden = length > 0 || matching === 0;
+  empty.hidden = matching > 0;
+}
+
 function take(news) {
   for (const run of news.rows) {
     let row = rows.get(run.run_id);
@@ -71,7 +82,7 @@ function take(news) {
   }
   put(document.getElementById("matching"), number(news.matching));
   put(document.getElementById("known"), number(news.known));
-  empty.hidden = news.order.length > 0;
+  tellPlaces(news.order.length, news.matching);
   tellTimes();
 }
 
