@@ -1,19 +1,25 @@
 """The command line: finds the verb, loads that verb alone, and turns a failure into one clear line and an exit status.
 
-Exit status: 0 done · 1 bad input or a failure that forewarn names · 2 wrong usage · 130 interrupted. An error that
-forewarn does not name is a defect and keeps its traceback.
+Exit status: see `STATUS`. An error that forewarn does not name is a defect and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
+
+from forewarn.examples import EXAMPLES
+from forewarn.failures import failure_line
+
+STATUS = "Exit status: 0 done; 1 failed, or the answer is no; 2 wrong usage; 130 interrupted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ VERBS = {
     "monitors": Verb(
         "forewarn.commands.monitors:monitors", "Register, activate, shadow, roll back a live service's monitors."
     ),
-    "runs": Verb("forewarn.commands.runs:runs", "Show a run of a live service step by step; delete runs."),
+    "runs": Verb("forewarn.commands.runs:runs", "List and delete runs of a live service; show one step by step."),
     "parked": Verb("forewarn.commands.parked:parked", "List, show, release and drop steps that could not be scored."),
     "outcomes": Verb("forewarn.commands.outcomes:outcomes", "Say to a live service how runs ended."),
     "replay": Verb("forewarn.commands.replay:replay", "Play finished runs against a live service as agents would."),
@@ -71,36 +77,48 @@ VERBS = {
     "demo": Verb("forewarn.commands.demo:demo", "Run the whole path on simulated help-desk agents."),
 }
 
-# Import name → the extra that brings it. The first line that a user of the base install sees must say what to do.
-EXTRA_OF = {
-    "onnxruntime": "cpu' (or 'gpu', never both)",
-    "aalpy": "train'",
-    "ijson": "train'",
-    "matplotlib": "train'",
-    "onnx": "train'",
-    "onnxscript": "train'",
-    "scipy": "train'",
-    "sklearn": "train'",
-    "threadpoolctl": "train'",
-    "torch": "train'",
-}
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs `forewarn` with these arguments (default: the process's own). Raises SystemExit always."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    asked = next((argument for argument in completed() or arguments if not argument.startswith("-")), None)
+    status = _run(arguments)
     try:
-        build_app(asked)(args=arguments, prog_name="forewarn")
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        # Whoever read has left, or nobody ever did: what Python would say about that at its end helps nobody.
+        status = status or 1
+        _let_go(sys.stdout)
+    sys.exit(status)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    words = [word for word in completed() or arguments if not word.startswith("-")]
+    try:
+        build_app(words[0] if words else None)(args=arguments, prog_name="forewarn")
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else int(left.code is not None)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except BrokenPipeError:
+        return 1
     except Exception as error:
-        line = failure_line(error)
+        line = failure_line(error, path_of(words))
         if line is None:
             raise
         typer.echo(f"forewarn: {line}", err=True)
-        sys.exit(1)
-    sys.exit(0)
+        return 1
+    return 0
+
+
+def path_of(words: Sequence[str]) -> str:
+    """The command that these words ask for, such as `forewarn keys create`."""
+    known = next((" ".join(words[:length]) for length in (2, 1) if " ".join(words[:length]) in EXAMPLES), "")
+    return f"forewarn {known}".rstrip()
+
+
+def _let_go(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def completed() -> list[str]:
@@ -121,31 +139,41 @@ def _print_version(wanted: bool) -> None:
 
 
 def build_app(asked: str | None) -> typer.Typer:
-    """The command with the verb `asked` loaded and every other verb listed only."""
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback(help="Watch LLM agents while they run, and warn before they fail.")(_root)
+    """The command with the verb `asked` loaded and every other verb listed only. Help is boxed on a terminal and plain
+    text elsewhere.
+    """
+    boxed = all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich" if boxed else None)
+    root = f"Watch LLM agents while they run, and warn before they fail.\n\n{STATUS}"
+    app.callback(help=root, epilog=to_epilog("", boxed=boxed))(_root)
     for name, verb in VERBS.items():
         loaded = verb.load() if name == asked else None
         if isinstance(loaded, typer.Typer):
-            app.add_typer(loaded, name=name, help=verb.summary)
+            for one in loaded.registered_commands:
+                assert one.callback is not None
+                one.name = one.name or one.callback.__name__
+                one.help = to_paragraphs(one.callback.__doc__)
+                one.epilog = to_epilog(f"{name} {one.name}", boxed=boxed)
+            app.add_typer(loaded, name=name, help=verb.summary, epilog=to_epilog(name, boxed=boxed))
         elif loaded is not None:
-            app.command(name, short_help=verb.summary)(loaded)
+            text = to_paragraphs(loaded.__doc__)
+            app.command(name, short_help=verb.summary, help=text, epilog=to_epilog(name, boxed=boxed))(loaded)
         else:
             app.command(name, help=verb.summary)(verb.placeholder())
     return app
 
 
-def failure_line(error: Exception) -> str | None:
-    """One line that says what is wrong and what to do, or None if the error is a defect of forewarn itself."""
-    if isinstance(error, ModuleNotFoundError):
-        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
-        return extra and f"this needs {error.name}, which is not installed: install forewarn with the extra '{extra}"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    # Imported late: the errors are light, but their package's front door is not.
-    from monitors.errors import ForewarnError
+def to_paragraphs(text: str | None) -> str:
+    """A docstring whose lines are as long as the paper is wide."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
-    return str(error) if isinstance(error, ForewarnError) else None
+
+def to_epilog(path: str, *, boxed: bool) -> str:
+    """The examples of a command, as its help ends with them."""
+    lines = "\n".join(f"  {example}" for example in EXAMPLES.get(path, ()))
+    # Plain help keeps the lines of a paragraph that begins with a backspace.
+    return f"Examples:\n{lines}" if boxed else f"\b\nExamples:\n{lines}"
 
 
 def _root(

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -23,7 +22,7 @@ from monitors.errors import ForewarnError
 if TYPE_CHECKING:
     from service.settings import Settings
 
-State = Literal["ok", "warning", "failed"]
+State = Literal["ok", "warning", "failed", "skipped"]
 # A day of 100 steps a second takes about as much (docs/performance.md).
 PLENTY_BYTES = 5 * 2**30
 LEARNING = ("torch", "sklearn", "aalpy", "matplotlib", "onnx")
@@ -31,7 +30,9 @@ LEARNING = ("torch", "sklearn", "aalpy", "matplotlib", "onnx")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found. `advice` is what to do; "" where there is nothing to do."""
+    """What a check found. `advice` is what to do; "" where there is nothing to do. A check of the settings is skipped
+    where these cannot be read.
+    """
 
     name: str
     state: State
@@ -47,19 +48,14 @@ def examine() -> Iterator[Finding]:
     yield check_learning()
     settings, found = check_settings()
     yield found
-    if settings is not None:
-        checks: Sequence[tuple[str, Callable[[Settings], Finding]]] = (
-            ("redis", check_redis_of),
-            ("data folder", check_folder),
-            ("disk", check_disk),
-            ("port", check_port),
-            ("bundle", check_bundle),
-        )
-        for name, check in checks:
-            try:
-                yield check(settings)
-            except (ForewarnError, OSError) as error:
-                yield Finding(name, "failed", str(error))
+    for name, check in OF_SETTINGS.items():
+        if settings is None:
+            yield Finding(name, "skipped", "not looked at: the settings come first")
+            continue
+        try:
+            yield check(settings)
+        except (ForewarnError, OSError) as error:
+            yield Finding(name, "failed", str(error))
 
 
 def check_python(running: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
@@ -182,14 +178,12 @@ def check_disk(settings: Settings) -> Finding:
 
 def check_port(settings: Settings) -> Finding:
     """Whether the service's port is free."""
-    address = f"{settings.wanted_host or '127.0.0.1'}:{settings.port}"
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", settings.port))
-        except OSError as error:
-            advice = "a service may run there already; --port chooses another"
-            return Finding("port", "warning", f"{address}: {error.strerror}", advice)
+    address = f"{settings.wanted_host}:{settings.port}"
+    from service.listening import is_taken
+
+    if settings.port and is_taken(settings.wanted_host, settings.port):
+        advice = "a service may run there already; --port chooses another"
+        return Finding("port", "warning", f"{address} is in use", advice)
     return Finding("port", "ok", f"{address} is free")
 
 
@@ -201,6 +195,15 @@ def check_bundle(settings: Settings) -> Finding:
 
     manifest = read_manifest(settings.bundle)
     return Finding("bundle", "ok", f"{settings.bundle}: {manifest.name}, promises {manifest.alpha:.0%}")
+
+
+OF_SETTINGS: dict[str, Callable[[Settings], Finding]] = {
+    "redis": check_redis_of,
+    "data folder": check_folder,
+    "disk": check_disk,
+    "port": check_port,
+    "bundle": check_bundle,
+}
 
 
 def _version(package: str) -> str:

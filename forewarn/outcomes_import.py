@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from forewarn.outcomes_file import FileOutcome
-from forewarn.replay.connection import Origin
-from forewarn.replay.service import RefusedError, ServiceConnection
+from forewarn.replay.connection import Origin, RefusedError
+from forewarn.replay.service import ServiceConnection
 
 IN_FLIGHT = 8
 # What no other line can be helped by: the service is not there for this caller.

@@ -57,6 +57,7 @@ import ipaddress
 import os
 import re
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -73,6 +74,7 @@ NOT_SETTINGS = {"FOREWARN_REALDATA", "FOREWARN_REQUIRE"}
 # Set by the supervisor for its children.
 INTERNAL = {"FOREWARN_OWNER", "FOREWARN_PARENT_PIPE"}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 EMBEDDED_PARTITIONS = 8
 SHARED_PARTITIONS = 64
 
@@ -138,6 +140,16 @@ class Settings(BaseSettings):
                 f"role {self.role} shares a Redis with other processes: set FOREWARN_REDIS_URL (or --redis-url)"
             )
         return self
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_redis(cls, raw_url: str | None) -> str | None:
+        scheme, found, _ = (raw_url or "").partition("://")
+        if raw_url and (not found or scheme not in REDIS_SCHEMES):
+            raise ValueError(
+                f"a Redis is named like redis://127.0.0.1:6379/0; its scheme is {', '.join(REDIS_SCHEMES)}"
+            )
+        return raw_url
 
     @field_validator("public_url", "otlp_endpoint")
     @classmethod
@@ -250,7 +262,9 @@ def read_settings(**arguments: Any) -> Settings:
         name for name in os.environ if name.startswith(PREFIX) and name not in known | NOT_SETTINGS | INTERNAL
     )
     if unknown:
-        raise SettingsError(f"unknown setting {', '.join(unknown)}: known are {', '.join(sorted(known - INTERNAL))}")
+        near = [match for name in unknown for match in get_close_matches(name, known - INTERNAL, 1)]
+        meant = f"did you mean {', '.join(near)}? " if near else ""
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: {meant}docs/operations.md lists all there are")
     try:
         return Settings(**{name: value for name, value in arguments.items() if value is not None})
     except ValidationError as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 from prometheus_client.multiprocess import mark_process_dead
 
 from service.errors import FatalError, TransientError
+from service.listening import await_port
 from service.processes import EXIT_FATAL, PARENT_PIPE, dies_with_parent
 from service.redis_log.checks import check_redis
 from service.redis_log.connection import build_client, find_cluster
@@ -122,6 +123,9 @@ class Supervisor:
 
 def serve(settings: Settings) -> None:
     """Run the service until SIGTERM or SIGINT. Raises FatalError for what needs somebody to act."""
+    if settings.role != "worker":
+        # Workers go on without a place to tell of their health.
+        await_port(settings.wanted_host, settings.port)
     with contextlib.ExitStack() as stack:
         metrics = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-metrics-", ignore_cleanup_errors=True))

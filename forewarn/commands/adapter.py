@@ -10,7 +10,12 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from forewarn.commands.places import check_file
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows, to_console
+
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from induction.adapters.checking import Fit
     from induction.adapters.describing import Summary
     from induction.adapters.differences import Difference
@@ -20,7 +25,6 @@ adapter = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 AdapterFile = Annotated[Path, typer.Argument(metavar="ADAPTER", help="An adapter, as `forewarn induce` wrote it.")]
 RawRuns = Annotated[Path, typer.Argument(help="Raw runs: a file, a folder or an archive.")]
 NEXT_STEP = "`forewarn induce RAW --out FILE` makes an adapter for runs like these"
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @adapter.command()
@@ -43,7 +47,7 @@ def apply(
     from monitors.adapter import read_spec
 
     spec = read_spec(adapter_file)
-    _check_out(out)
+    check_file(out, "--out", or_stdout=True)
     skipped: list[ReadFault] = []
     run: tuple[str, int | None] | None = None
     runs = steps = unknown = truncated = 0
@@ -85,7 +89,6 @@ def check(
     raw steps that it is read from fill it; with --baseline, if fewer than half of those that the baseline's fill rate
     lets expect (at least 30) have it.
     """
-    import orjson
     from rich.console import Console
 
     from forewarn.commands.reporting import file_progress
@@ -98,7 +101,7 @@ def check(
     ok = fit.steps > 0 and fit.fitting >= threshold
     if as_json:
         shown = {"ok": ok, "threshold": threshold, **fit.to_dict()}
-        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        print_json(shown)
     elif fit.steps:
         _print_fit(fit)
     if not ok:
@@ -117,8 +120,6 @@ def show(
     """Show what an adapter reads, in words: its event unit, its cases, and where each field comes from."""
     from dataclasses import asdict
 
-    import orjson
-
     from induction.adapters.describing import summarise
     from monitors.adapter import read_spec
     from monitors.adapter.schema import schema_json
@@ -130,7 +131,7 @@ def show(
         raise typer.BadParameter("name an adapter, or ask for --schema", param_hint="ADAPTER")
     summary = summarise(read_spec(adapter_file))
     if as_json:
-        print(orjson.dumps(asdict(summary), option=orjson.OPT_INDENT_2).decode())
+        print_json(asdict(summary))
         return
     _print_summary(adapter_file, summary)
 
@@ -138,28 +139,20 @@ def show(
 @adapter.command()
 def diff(before: AdapterFile, after: AdapterFile, as_json: AsJson = False) -> None:
     """Show what the second adapter says differently from the first, by dotted path; exit status 1 if anything does."""
-    import orjson
-
     from induction.adapters.differences import diff_adapters
     from monitors.adapter import read_spec
 
     differences = diff_adapters(read_spec(before), read_spec(after))
     if as_json:
         shown = {"equal": not differences, "differences": [difference.to_dict() for difference in differences]}
-        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        print_json(shown)
     else:
         for difference in differences:
-            typer.echo(_difference_line(difference))
+            typer.echo(plain(_difference_line(difference)))
         if not differences:
             typer.echo("the two adapters mean the same", err=True)
     if differences:
         raise typer.Exit(1)
-
-
-def _check_out(out: Path) -> None:
-    if str(out) != "-" and (out.is_dir() or not out.absolute().parent.is_dir()):
-        problem = "is a folder" if out.is_dir() else f"there is no folder {out.parent}"
-        raise typer.BadParameter(f"{out}: {problem}; name a file, or - for standard output", param_hint="--out")
 
 
 @contextmanager
@@ -194,25 +187,24 @@ def _reason(skipped: Sequence[object]) -> str:
 
 
 def _print_fit(fit: Fit) -> None:
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
 
     from induction.adapters.describing import describe_conditions
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     console.print(
         f"[bold]{fit.fitting:.1%}[/] of {fit.steps} raw steps in {fit.runs} runs fit, {fit.known:.1%} are known"
     )
-    table = Table(title="Cases", title_justify="left", box=None, padding=(0, 2))
-    for name in ("case", "raw steps", "fit", "filled"):
-        table.add_column(name, justify="right" if name in ("raw steps", "fit") else "left", overflow="fold")
+    rows: list[list[str | Text]] = []
     for case in fit.cases:
         share = f"{case.fitting / case.steps:.1%}" if case.steps else "–"
-        fills = [_fill(case.fills, case.baseline_fills, name, name in case.lost) for name in case.fills]
-        when = escape(describe_conditions(case.when))
-        table.add_row(f"{case.number}: {when}", str(case.steps), share, "\n".join(fills) if case.steps else "–")
-    console.print(table)
+        fills = Text("\n").join(
+            _fill(case.fills, case.baseline_fills, name, lost=name in case.lost) for name in case.fills
+        )
+        when = f"{case.number}: {describe_conditions(case.when)}"
+        rows.append([when, str(case.steps), share, fills if case.steps else "–"])
+    print_rows(("case", "raw steps", "fit", "filled"), rows, title="Cases", label="case", right=("raw steps", "fit"))
     console.print("  ".join(f"{name} {fill:.0%}" for name, fill in fit.fills.items()))
     cost = fit.cost
     console.print(
@@ -222,23 +214,23 @@ def _print_fit(fit: Fit) -> None:
     if fit.truncated:
         console.print(f"  [yellow]{fit.truncated:.2%} of the raw steps were cut to the adapter's limits[/]")
     for shape, count in fit.unknown_shapes:
-        console.print(f"  [yellow]not known, {count} times: {escape(shape)}[/]")
+        console.print(f"  [yellow]not known, {count} times: {escape(plain(shape))}[/]")
     if fit.skipped:
-        console.print(f"  [yellow]{len(fit.skipped)} skipped, the first: {escape(str(fit.skipped[0]))}[/]")
+        console.print(f"  [yellow]{len(fit.skipped)} skipped, the first: {escape(plain(str(fit.skipped[0])))}[/]")
 
 
-def _fill(fills: dict[str, float], before: dict[str, float] | None, name: str, lost: bool) -> str:
+def _fill(fills: dict[str, float], before: dict[str, float] | None, name: str, *, lost: bool) -> Text:
+    from rich.text import Text
+
     text = f"{name} {fills[name]:.0%}" + (f" (was {before[name]:.0%})" if before is not None else "")
-    return f"[red]{text}, lost[/]" if lost else text
+    return Text(f"{text}, lost", "red") if lost else Text(text)
 
 
 def _print_summary(path: Path, summary: Summary) -> None:
-    from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"[bold]{escape(str(path))}[/]: adapter {escape(summary.name)}")
+    console = to_console()
+    console.print(f"[bold]{escape(str(path))}[/]: adapter {escape(plain(summary.name))}")
     for label, lines in (
         ("event unit", (summary.event_unit,)),
         ("source", summary.source),
@@ -247,14 +239,15 @@ def _print_summary(path: Path, summary: Summary) -> None:
         ("limits", (summary.limits,)),
     ):
         for number, line in enumerate(lines):
-            console.print(f"  [bold]{label if number == 0 else '':<12}[/]{escape(line)}")
-    table = Table(title="Cases: the first that applies reads the raw step", title_justify="left", show_lines=True)
-    for name in ("when", "agent acts", "field ← read from"):
-        table.add_column(name, overflow="fold")
-    for case in summary.cases:
-        table.add_row(escape(case.when), "yes" if case.acts else "no", escape(_field_lines(case.fields)))
-    table.add_row("none of these", "no", escape(_field_lines(summary.otherwise)))
-    console.print(table)
+            console.print(f"  [bold]{label if number == 0 else '':<12}[/]{escape(plain(line))}")
+    cases = [(case.when, "yes" if case.acts else "no", _field_lines(case.fields)) for case in summary.cases]
+    print_rows(
+        ("when", "agent acts", "field ← read from"),
+        [*cases, ("none of these", "no", _field_lines(summary.otherwise))],
+        title="Cases: the first that applies reads the raw step",
+        label="case",
+        ruled=True,
+    )
 
 
 def _field_lines(fields: dict[str, tuple[str, ...]]) -> str:

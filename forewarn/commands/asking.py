@@ -1,4 +1,4 @@
-"""How verbs ask a live service over HTTP, and print what it answers."""
+"""How verbs ask a live service over HTTP."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from forewarn.commands.printing import plain
+
 Url = Annotated[str, typer.Option(help="Where the service is.")]
 ApiKey = Annotated[str | None, typer.Option(envvar="FOREWARN_API_KEY", help="The service's API key.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 URL = "http://127.0.0.1:8080"
 # An activation waits up to a minute for every worker; an upload may be large.
@@ -16,11 +17,10 @@ TIMEOUT_S = 180.0
 
 
 def ask(url: str, api_key: str | None, method: str, path: str, query: dict[str, str] | None = None, **said: Any) -> Any:
-    """The service's answer. Raises ServiceUnreachableError, ForewarnError with the service's own words."""
+    """The service's answer. Raises ServiceUnreachableError, and RefusedError with the service's own words."""
     import httpx
 
-    from forewarn.replay.connection import Origin, ServiceUnreachableError
-    from monitors.errors import ForewarnError
+    from forewarn.replay.connection import Origin, RefusedError, ServiceUnreachableError
 
     origin = Origin.from_url(url, api_key)
     headers = dict(origin.headers) | said.pop("headers", {})
@@ -32,7 +32,7 @@ def ask(url: str, api_key: str | None, method: str, path: str, query: dict[str, 
     if answer.is_success:
         return document
     detail = document.get("detail") if isinstance(document, dict) else None
-    raise ForewarnError(plain(str(detail or f"{origin} answers {answer.status_code}")))
+    raise RefusedError(answer.status_code, plain(str(detail or f"{origin} answers {answer.status_code}")), path=path)
 
 
 def segment(name: str) -> str:
@@ -40,15 +40,3 @@ def segment(name: str) -> str:
     from urllib.parse import quote
 
     return quote(name, safe="")
-
-
-def plain(text: str) -> str:
-    """Text of others without characters that could act on a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def print_json(document: Any) -> None:
-    """Print a document, indented."""
-    import orjson
-
-    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from forewarn.commands.places import check_folder
+from forewarn.commands.printing import AsJson, print_json, to_console
+
 
 def audit(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
@@ -23,12 +26,11 @@ def audit(
     save: Annotated[
         bool, typer.Option(help="Put automaton and picture into the bundle; its id and scores stay.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what a monitor tells apart: states with risk, support and examples, symbols with their terms, a picture;
     and how well that alone warns.
     """
-    import orjson
     from rich.console import Console
 
     from induction.automaton.auditing import audit as audit_bundle
@@ -38,6 +40,7 @@ def audit(
     from monitors.bundle import read_manifest
     from monitors.bundle.folder import ADAPTER
 
+    check_folder(out)
     read_manifest(bundle)
     corpus = None if data is None else LabelledCorpus(data, read_spec(bundle / ADAPTER), outcomes)
     status = Console(stderr=True, quiet=as_json)
@@ -51,13 +54,13 @@ def audit(
             "automaton": None if comparison is None else comparison.automaton,
             "network": None if comparison is None else comparison.network,
         }
-        print(orjson.dumps(summary).decode())
+        print_json(summary)
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     console.print(f"{len(automaton.states)} states over {len(automaton.symbols)} symbols")
     if comparison is not None:
         console.print(f"on {comparison.runs} runs of {comparison.tasks} tasks that neither saw (automaton, network):")
         for name in FIGURES:
             if name in comparison.automaton:
                 console.print(f"  {name:<18} {comparison.automaton[name]:.3f}  {comparison.network.get(name, 0.0):.3f}")
-    console.print(f"written: {out / 'index.html'}, {out / 'automaton.svg'}, {out / 'automaton.json'}")
+    console.print(f"written: {out / 'index.html'}, {out / 'automaton.svg'}, {out / 'automaton.json'}", markup=False)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forewarn.commands.places import check_folder
+from forewarn.commands.printing import AsJson, print_json, to_console
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -37,10 +40,9 @@ def benchmark(
     ledger: Annotated[
         Path | None, typer.Option(help="Append what came out to this file, one line a figure row.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON lines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train, calibrate and test presets under the protocol of docs/benchmark.md; goes on where it was stopped."""
-    import orjson
     from rich.console import Console
 
     from induction.benchmark.ledger import append_to_ledger
@@ -49,6 +51,7 @@ def benchmark(
 
     if shuffle_outcomes and noise_words:
         raise typer.BadParameter("one leak check at a time", param_hint="--shuffle-outcomes, --noise-words")
+    check_folder(out)
     plan = _to_plan(data, corpus or [], preset or [], split, seeds, learning_curve=learning_curve)
     plan = _to_control(plan, out, shuffle=shuffle_outcomes, noise=noise_words)
     status = Console(stderr=True, quiet=as_json)
@@ -65,9 +68,9 @@ def benchmark(
     if ledger is not None:
         append_to_ledger(ledger, plan, results)
     if as_json:
-        print("\n".join(orjson.dumps(row).decode() for row in results.rows))
+        print_json(results.rows)
         return
-    Console(soft_wrap=True).print("\n".join(lines), markup=False, highlight=False)
+    to_console().print("\n".join(lines), markup=False)
     status.print(f"written: {', '.join(str(out / name) for name in ('results.jsonl', 'table.md', 'index.html'))}")
 
 

@@ -19,11 +19,13 @@ from forewarn.commands.archived_runs import (
     gathered_meanwhile,
     to_selection,
 )
+from forewarn.commands.printing import AsJson, print_json, print_rows, to_console
 
 if TYPE_CHECKING:
     from induction.evaluation.comparing import Comparison
 
-STATUS = {"better": 0, "worse": 1, "cannot be told": 2}
+# 2 is wrong usage, of this verb as of any.
+STATUS = {"better": 0, "worse": 1, "cannot be told": 3}
 
 
 def compare(
@@ -44,16 +46,15 @@ def compare(
     until: Until = None,
     include_intervened: IncludeIntervened = False,
     split_by: SplitBy = "task",
-    as_json: Annotated[bool, typer.Option("--json", help="Print figures and verdict as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say whether bundle B is better than bundle A on the same runs, none of which either was made of.
 
-    Exit status: 0 better · 1 worse (or a failure that is named) · 2 cannot be told (or wrong usage): only 0 says go.
+    Exit status: 0 better, 1 worse (or a failure that is named), 3 cannot be told: only 0 says go.
     """
     from contextlib import ExitStack
     from dataclasses import asdict
 
-    import orjson
     from rich.console import Console
 
     from induction.evaluation.comparing import Contender
@@ -86,17 +87,14 @@ def compare(
             found = compare_bundles(pair[0], pair[1], fold=fold, allow_known_tasks=allow_known_tasks)
     costs = [None if one.manifest.cost is None else one.manifest.cost.step_us_at_64 for one in monitors]
     if as_json:
-        print(orjson.dumps(asdict(found) | {"step_us_at_64": costs}, option=orjson.OPT_INDENT_2).decode())
+        print_json(asdict(found) | {"step_us_at_64": costs})
     else:
         _print_comparison(found, costs)
     raise typer.Exit(STATUS[found.verdict])
 
 
 def _print_comparison(found: Comparison, costs: list[float | None]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     console.print(f"{found.runs:,} runs of {found.tasks:,} tasks that neither has seen, {found.failures:,} failed")
     for count, what in (
         (found.left_out.seen, "that a bundle was made of"),
@@ -107,13 +105,13 @@ def _print_comparison(found: Comparison, costs: list[float | None]) -> None:
             console.print(f"left out: {count:,} runs {what}")
     for warning in found.warnings:
         console.print(f"[yellow]warning:[/] {warning}")
-    table = Table("figure", "A", "B", "B − A", "interval", box=None, pad_edge=False)
+    rows = []
     for one in found.figures:
         interval = "–" if one.low is None else f"{one.low:+.3f} … {one.high:+.3f} ({one.level:.1%})"
-        table.add_row(one.name, f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}", interval)
+        rows.append((one.name, f"{one.a:.3f}", f"{one.b:.3f}", f"{one.difference:+.3f}", interval))
     if None not in costs:
-        table.add_row("µs a step", f"{costs[0]:g}", f"{costs[1]:g}", "", "")
-    console.print(table)
+        rows.append(("µs a step", f"{costs[0]:g}", f"{costs[1]:g}", "", ""))
+    print_rows(("figure", "A", "B", "B − A", "interval"), rows, label="figure")
     for name, broken in zip("AB", found.broken, strict=True):
         if broken:
             console.print(f"{name} alerts more successful runs than it promises")

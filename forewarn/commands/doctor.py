@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
+from forewarn.commands.printing import AsJson, print_json, to_console
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Look at Python, ONNX Runtime, GPU, Redis, disk, port and settings; say what to do where something is amiss.
+STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "yellow"}
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at Python, ONNX Runtime, GPU, what training needs, settings, Redis, disk, port and bundle; say what to do
+    where something is amiss.
 
     The settings are those of the environment (FOREWARN_*). Exit status 1 if something failed; warnings are none.
     """
+    from rich.text import Text
+
     from forewarn.doctor import examine
 
+    console = to_console()
     findings = []
     for finding in examine():
         findings.append(finding)
         if as_json:
             continue
         advice = f": {finding.advice}" if finding.advice else ""
-        line = f"{finding.name:<13} {finding.detail}{advice}"
-        colour = {"ok": "green", "warning": "yellow", "failed": "red"}[finding.state]
-        state = f"{finding.state:<8}"
-        typer.echo(f"{typer.style(state, fg=colour) if sys.stdout.isatty() else state} {line}")
+        state = Text(f"{finding.state:<8}", STYLES[finding.state])
+        console.print(state, Text(f"{finding.name:<13} {finding.detail}{advice}"))
     failed = any(finding.state == "failed" for finding in findings)
     if as_json:
-        import orjson
-
-        typer.echo(orjson.dumps({"ok": not failed, "findings": [asdict(one) for one in findings]}).decode())
+        print_json({"ok": not failed, "findings": [asdict(one) for one in findings]})
     if failed:
         raise typer.Exit(1)

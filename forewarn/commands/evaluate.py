@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forewarn.commands.places import check_folder
+from forewarn.commands.printing import AsJson, print_json, print_rows, to_console
+
 if TYPE_CHECKING:
     from induction.evaluation.diagnosing import GroupDiagnosis
 
@@ -25,7 +28,7 @@ def evaluate(
     ceiling: Annotated[
         bool, typer.Option(help="Estimate how good any score could be, given what these prefixes show; takes a while.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a bundle on runs that it has not seen: metrics.json (flat), every score, and one page for people."""
     import orjson
@@ -41,6 +44,7 @@ def evaluate(
     from monitors.bundle.folder import ADAPTER
     from monitors.monitor import Monitor
 
+    check_folder(out)
     monitor = Monitor.read(bundle)
     corpus = LabelledCorpus(raw, read_spec(bundle / ADAPTER), outcomes)
     status = Console(stderr=True, quiet=as_json)
@@ -57,44 +61,37 @@ def evaluate(
     write_scores(evaluation.runs, out / "scores.jsonl")
     (out / "index.html").write_text(render_page(evaluation, monitor.manifest, raw.name), "utf-8")
     if as_json:
-        print(orjson.dumps(evaluation.figures).decode())
+        print_json(evaluation.figures)
         return
     _print_figures(evaluation.figures, out)
     _print_first_alerts(groups, evaluation.figures)
 
 
 def _print_figures(figures: dict[str, float], out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     def cell(name: str, digits: int = 3) -> str:
         return f"{figures[name]:.{digits}f}" if name in figures else "–"
 
-    console = Console(soft_wrap=True)
+    console = to_console()
     console.print(
         f"{figures['runs']:.0f} runs of {figures['tasks']:.0f} tasks, {figures['failures']:.0f} failed, "
         f"{figures['turns']:.0f} turns"
     )
-    table = Table("figure", "monitor", "95 % interval", "step index alone", box=None, pad_edge=False)
     names = ["auprc_h3_answered", "auprc_h3", "ece_h3", "auroc_fail_3", "auroc_fail_5", "auroc_fail_10"]
-    for name in names + [f"{part}@{alpha}" for alpha in ("0.05", "0.10", "0.20") for part in ("far", "recall", "left")]:
-        if name in figures:
-            table.add_row(
-                name, cell(name), f"{cell(name + '_lo')} … {cell(name + '_hi')}", cell("floor_step_index_" + name)
-            )
-    console.print(table)
-    console.print(f"written: {out / 'metrics.json'}, {out / 'scores.jsonl'}, {out / 'index.html'}")
+    names += [f"{part}@{alpha}" for alpha in ("0.05", "0.10", "0.20") for part in ("far", "recall", "left")]
+    rows = [
+        (name, cell(name), f"{cell(name + '_lo')} … {cell(name + '_hi')}", cell("floor_step_index_" + name))
+        for name in names
+        if name in figures
+    ]
+    print_rows(("figure", "monitor", "95 % interval", "step index alone"), rows, label="figure")
+    console.print(f"written: {out / 'metrics.json'}, {out / 'scores.jsonl'}, {out / 'index.html'}", markup=False)
 
 
 def _print_first_alerts(groups: list[GroupDiagnosis], figures: dict[str, float]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     def share(value: float | None) -> str:
         return "–" if value is None else f"{value:.2f}"
 
-    console = Console(soft_wrap=True)
+    console = to_console()
     for name, label in (
         ("automaton_auprc_h3_answered", "its automaton alone"),
         ("ceiling_auprc_h3_answered", "ceiling"),
@@ -102,9 +99,10 @@ def _print_first_alerts(groups: list[GroupDiagnosis], figures: dict[str, float])
         if name in figures:
             low, high = figures.get(f"{name}_lo", float("nan")), figures.get(f"{name}_hi", float("nan"))
             console.print(f"auprc_h3_answered, {label}: {figures[name]:.3f} ({low:.3f} … {high:.3f})")
-    table = Table("first alerts", "caught", "missed", "false alarms", "quiet", "left", title_justify="left", box=None)
+    rows = []
     for one in groups:
         name = one.group if one.by in ("all", "length") else f"{one.by}: {one.group}"
         counts = (one.caught, one.missed, one.false_alarms, one.quiet)
-        table.add_row(escape(name), *(str(count) for count in counts), share(one.mean_left))
-    console.print(table)
+        rows.append((name, *(str(count) for count in counts), share(one.mean_left)))
+    counted = ("caught", "missed", "false alarms", "quiet", "left")
+    print_rows(("first alerts", *counted), rows, label="first alerts", right=counted)

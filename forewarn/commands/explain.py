@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows, to_console
+
 if TYPE_CHECKING:
     from induction.evaluation.locating import Located
     from monitors.monitor import Monitor
@@ -26,14 +28,12 @@ def explain(
         Path | None, typer.Option(help="Read the runs with this adapter, where they are of another format.")
     ] = None,
     most: Annotated[int, typer.Option(min=1, max=100, help="How many steps to look into.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which steps moved a run's score most, and which fields and words of them did: with --run, one run; with
     --outcomes that mark the step that went wrong, how well that finds it.
     """
     from dataclasses import asdict
-
-    import orjson
 
     from induction.evaluation.locating import locate
     from induction.learning.labelled import LabelledCorpus
@@ -48,12 +48,12 @@ def explain(
         monitor.adapter = compile_adapter(read_spec(adapter))
     if run is None:
         located = locate(monitor, LabelledCorpus(raw, monitor.adapter.spec, outcomes))
-        print(orjson.dumps([asdict(one) for one in located]).decode()) if as_json else _print_located(located)
+        print_json([asdict(one) for one in located]) if as_json else _print_located(located)
         return
     events = _find_events(monitor, raw, run)
     effects = explain_run(monitor, events, most)
     if as_json:
-        print(orjson.dumps([asdict(effect) | {"jump": effect.jump} for effect in effects]).decode())
+        print_json([asdict(effect) | {"jump": effect.jump} for effect in effects])
         return
     _print_effects(effects, events, most)
 
@@ -70,12 +70,11 @@ def _find_events(monitor: Monitor, raw: Path, name: str) -> list[JsonValue]:
 
 
 def _print_effects(effects: list[StepEffect], events: list[JsonValue], most: int) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
     from monitors.stepview import to_text
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     console.print(
         f"{len(effects)} raw steps; the failure logit goes from {effects[0].before:.2f} to {effects[-1].after:.2f}"
     )
@@ -83,22 +82,20 @@ def _print_effects(effects: list[StepEffect], events: list[JsonValue], most: int
         console.print(
             f"[bold]step {effect.position}[/] (turn {effect.turn}): {effect.jump:+.3f}, to {effect.after:.3f}"
         )
-        console.print("  " + escape(" ".join(to_text(events[effect.position]).split())[:160]))
+        console.print("  " + escape(plain(" ".join(to_text(events[effect.position]).split())[:160])))
         console.print("  fields  " + ", ".join(f"{one.field} {one.effect:+.3f}" for one in effect.fields))
-        console.print("  words   " + escape(", ".join(f"{one.text or '?'} {one.effect:+.3f}" for one in effect.ngrams)))
+        console.print(
+            "  words   " + escape(plain(", ".join(f"{one.text or '?'} {one.effect:+.3f}" for one in effect.ngrams)))
+        )
 
 
 def _print_located(located: list[Located]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(soft_wrap=True)
-    console.print(f"{located[0].runs} marked runs of {located[0].tasks} tasks; brackets: 95 % interval over tasks")
-    table = Table("first choice by", *located[0].values, box=None, pad_edge=False)
+    to_console().print(f"{located[0].runs} marked runs of {located[0].tasks} tasks; brackets: 95 % interval over tasks")
+    rows = []
     for one in located:
         cells = (
             f"{value:.3f} [{one.intervals[name][0]:.2f}, {one.intervals[name][1]:.2f}]"
             for name, value in one.values.items()
         )
-        table.add_row(one.method, *(cell.replace("[", r"\[") for cell in cells))
-    console.print(table)
+        rows.append((one.method, *cells))
+    print_rows(("first choice by", *located[0].values), rows)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from forewarn.commands.places import check_file
+from forewarn.commands.printing import AsJson, print_json, print_rows, to_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,15 +43,16 @@ def induce(
     llm_model: Annotated[str | None, typer.Option(help="The model to ask there.")] = None,
     llm_max_tokens: Annotated[int, typer.Option(min=1, help="Cost ceiling: tokens of all exchanges.")] = 60_000,
     llm_timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that one answer may take.")] = 120.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the validator's report as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Infer from raw runs alone how to read them: where runs, steps and fields are. What would reveal the
     outcome is refused.
 
+    RAW is JSON, JSONL, OTLP spans or text logs, compressed or not: a file, a folder, a zip or a tar.
+
     With --llm-url a model is asked as well; the same validator judges both proposals, the better one is taken, and
     every exchange is recorded beside the adapter (adapter.llm.jsonl).
     """
-    import orjson
     from rich.console import Console
     from rich.progress import Progress
 
@@ -55,6 +60,8 @@ def induce(
     from induction.errors import NoRunsError
     from monitors.adapter import write_spec
 
+    check_file(out, "--out")
+    check_file(report, "--report")
     llm = _read_llm(llm_url, llm_model, out, llm_max_tokens, llm_timeout)
     console = Console(stderr=True, quiet=as_json)
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
@@ -77,9 +84,9 @@ def induce(
     if as_json:
         contest = {"why": induction.contest.why, "asked": induction.contest.asked}
         shown = {"adapter": str(out), **induction.report.to_dict(), **contest}
-        print(orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode())
+        print_json(shown)
         return
-    _print_induction(Console(), induction, out)
+    _print_induction(to_console(), induction, out)
 
 
 def _read_llm(url: str | None, model: str | None, out: Path, max_tokens: int, timeout_s: float) -> LlmSettings | None:
@@ -114,7 +121,13 @@ def _print_induction(console: Console, induction: Induction, out: Path) -> None:
         console.print(f"  {escape(induction.contest.why)}")
     for note in evidence.notes:
         console.print(f"  {escape(note)}")
-    console.print(_fields_table(report))
+    fields = [
+        (field.field, "\n".join(field.paths) or "–", f"{field.fill:.0%}", str(field.distinct))
+        for field in report.fields
+    ]
+    print_rows(
+        ("field", "read from", "filled", "values"), fields, title="Fields", label="field", right=("filled", "values")
+    )
     console.print(
         f"  on {report.runs} held-out runs: {report.turns:.0f} turns a run, {report.known:.1%} of {report.events} "
         f"raw steps known, {report.cost_p50_us:.0f} µs a raw step (p99 {report.cost_p99_us:.0f})"
@@ -130,37 +143,20 @@ def _print_induction(console: Console, induction: Induction, out: Path) -> None:
         console.print(f"  [yellow]warning: {escape(warning)}[/]")
     if induction.skipped:
         console.print(f"  [yellow]{len(induction.skipped)} skipped, the first: {escape(str(induction.skipped[0]))}[/]")
-    _print_examples(console, report)
+    _print_examples(report)
 
 
-def _fields_table(report: Report) -> object:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title="Fields", title_justify="left", box=None, padding=(0, 2))
-    for name in ("field", "read from", "filled", "values"):
-        table.add_column(name, justify="right" if name in ("filled", "values") else "left", overflow="fold")
-    for field in report.fields:
-        paths = "\n".join(escape(path) for path in field.paths) or "–"
-        table.add_row(field.field, paths, f"{field.fill:.0%}", str(field.distinct))
-    return table
-
-
-def _print_examples(console: Console, report: Report) -> None:
+def _print_examples(report: Report) -> None:
     import orjson
-    from rich.markup import escape
-    from rich.table import Table
 
     from monitors.stepview import to_text
 
-    table = Table(title="Examples", title_justify="left", show_lines=True)
-    table.add_column("raw step", ratio=1, overflow="fold")
-    table.add_column("StepView", ratio=1, overflow="fold")
+    rows = []
     for example in report.examples:
         view = {name: value for name, value in example.view.to_dict().items() if value not in ("", None, {}, [])}
-        shown = orjson.dumps(view, option=orjson.OPT_INDENT_2).decode()
-        table.add_row(_shorten(escape(to_text(example.raw_step))), _shorten(escape(shown)))
-    console.print(table)
+        option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
+        rows.append((_shorten(to_text(example.raw_step)), _shorten(orjson.dumps(view, option=option).decode())))
+    print_rows(("raw step", "StepView"), rows, title="Examples", label="example", ruled=True)
 
 
 def _shorten(text: str) -> str:

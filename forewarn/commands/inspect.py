@@ -7,16 +7,17 @@ from typing import Annotated
 
 import typer
 
+from forewarn.commands.printing import AsJson, plain, print_json, to_console
+
 
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a bundle's hashes, and show its promise, its event unit and three example raw steps beside their
     StepViews.
     """
     import orjson
-    from rich.console import Console
     from rich.markup import escape
 
     from forewarn.commands.reporting import print_manifest
@@ -36,9 +37,9 @@ def inspect(
             "adapter": orjson.loads(spec.to_json()),
             "examples": [{"raw_step": example, "view": adapter.view(example)[0].to_dict()} for example in examples],
         }
-        print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+        print_json(content)
         return
-    console = Console(soft_wrap=True)
+    console = to_console()
     console.print(f"[bold]monitor[/]        {read_monitor_id(bundle)}")
     print_manifest(bundle, manifest, as_json=False)
     blocks = spec.event.blocks
@@ -56,5 +57,5 @@ def inspect(
 def _one_line(value: object) -> str:
     import orjson
 
-    text = orjson.dumps(value).decode()
+    text = plain(orjson.dumps(value).decode())
     return text if len(text) <= 300 else text[:297] + "…"

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from forewarn.commands.places import check_folder
+from forewarn.commands.printing import AsJson, print_json
+
 
 def judge(
     raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
@@ -27,6 +30,7 @@ def judge(
     fold: Annotated[int, typer.Option(min=0, max=4, help="The fold to test; the next one calibrates.")] = 0,
     llm_max_tokens: Annotated[int, typer.Option(min=1, help="Cost ceiling: tokens of all exchanges.")] = 1_000_000,
     llm_timeout: Annotated[float, typer.Option(min=1, help="Seconds for one answer.")] = 120.0,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a language model after every turn how likely the run is to fail, and measure that as a monitor is measured.
 
@@ -42,6 +46,7 @@ def judge(
     from induction.learning.labelled import LabelledCorpus
     from monitors.adapter import compile_adapter, read_spec
 
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     # A record is begun anew each time, so that each time has a file of its own.
     number = sum(1 for _ in out.glob("exchanges-*.jsonl"))
@@ -69,7 +74,12 @@ def judge(
     }
     (out / "metrics.json").write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     write_scores(runs, out / "scores.jsonl")
+    if as_json:
+        print_json(figures)
+        return
     for name in ("auprc_h3_answered", "auroc_fail_3", "auroc_fail_5", "far@0.10", "recall@0.10"):
         if name in figures:
-            print(f"{name:<20} {figures[name]:.3f}   step index alone {figures.get('floor_step_index_' + name, 0):.3f}")
-    print(f"{counts.asked} questions asked, {counts.kept} answered before, {counts.tokens} tokens; written: {out}")
+            typer.echo(
+                f"{name:<20} {figures[name]:.3f}   step index alone {figures.get('floor_step_index_' + name, 0):.3f}"
+            )
+    typer.echo(f"{counts.asked} questions asked, {counts.kept} answered before, {counts.tokens} tokens; written: {out}")

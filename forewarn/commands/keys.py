@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from forewarn.commands.beside import AsJson, DataDir, RedisUrl, print_json, print_rows, to_time, with_tenants
+from forewarn.commands.beside import DataDir, RedisUrl, with_tenants
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows, to_time
 
 if TYPE_CHECKING:
     from service.app.tenants import Tenants
@@ -46,14 +47,17 @@ def create(
 def list_keys(
     project: Project = "default", redis_url: RedisUrl = None, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """List a project's keys, without secrets: a table on a terminal, tab-separated lines in a pipe."""
+    """List a project's keys, without secrets."""
 
     async def work(tenants: Tenants) -> list[dict[str, Any]]:
         await tenants.projects.settings(project)
         used = await tenants.keys.last_used_ms()
         return [_view(one, used) for one in await tenants.keys.list_keys(project)]
 
-    _show(with_tenants(work, redis_url, data_dir), as_json)
+    found = with_tenants(work, redis_url, data_dir)
+    _show(found, as_json)
+    if not found and not as_json:
+        typer.echo(f"no keys: `forewarn keys create --project {project} --kind ingest` makes one", err=True)
 
 
 @keys.command()
@@ -97,15 +101,25 @@ def rotate(
 
 
 @keys.command()
-def revoke(key_id: KeyId, project: Project = "default", redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
+def revoke(
+    key_id: KeyId,
+    project: Project = "default",
+    redis_url: RedisUrl = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
     """End a key, for good: within about a second nobody takes it any more."""
 
-    async def work(tenants: Tenants) -> None:
+    async def work(tenants: Tenants) -> dict[str, Any]:
         record = await tenants.keys.revoke(project, key_id)
         await tenants.audit.note(tenants.who, "key.revoke", key_id, {"kind": record.kind}, project=project)
+        return _view(record, await tenants.keys.last_used_ms())
 
-    with_tenants(work, redis_url, data_dir)
-    typer.echo(f"{key_id} is revoked", err=True)
+    revoked = with_tenants(work, redis_url, data_dir)
+    if as_json:
+        print_json(revoked)
+    else:
+        typer.echo(f"{key_id} is revoked", err=True)
 
 
 def _view(record: KeyRecord, used: dict[str, int]) -> dict[str, Any]:
@@ -144,4 +158,4 @@ def _show(views: list[dict[str, Any]], as_json: bool) -> None:
 def _cell(name: str, value: Any) -> str:
     if name.endswith("_ms"):
         return to_time(value)
-    return "".join(char if char.isprintable() else " " for char in str(value))
+    return plain(str(value))

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from forewarn.commands.asking import URL, ApiKey, AsJson, Url, ask, plain, print_json, segment
+from forewarn.commands.asking import URL, ApiKey, Url, ask, segment
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows
 
 monitors = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -22,12 +23,15 @@ def list_monitors(url: Url = URL, api_key: ApiKey = None, as_json: AsJson = Fals
     if as_json:
         print_json(answer)
         return
+    rows = []
     for one in answer["monitors"]:
         uses = ["active"] * one["active"] + ["shadow"] * one["shadow"] + [f"agent {name}" for name in one["agents"]]
-        columns = [one["monitor_id"], one["state"], ", ".join(uses) or "-", one["manifest"]["name"]]
-        typer.echo("\t".join(plain(column) for column in columns))
-        if one["reason"]:
-            typer.echo(f"\t{plain(one['reason'])}")
+        rows.append((one["monitor_id"], one["state"], ", ".join(uses) or "-", one["manifest"]["name"], one["reason"]))
+    print_rows(
+        ("id", "state", "use", "name", "reason"), [[plain(cell or "-") for cell in row] for row in rows], whole=["id"]
+    )
+    if not rows:
+        typer.echo("no monitors: `forewarn monitors add BUNDLE` registers one", err=True)
 
 
 @monitors.command()
@@ -46,7 +50,7 @@ def add(
     else:
         headers = {"Content-Type": "application/gzip"}
         answer = _ask(url, api_key, "POST", "", query, content=pack_bundle(bundle), headers=headers)
-    _tell(answer, as_json, f"{answer['monitor_id']}\t{answer['name']}")
+    _tell(answer, as_json, answer["monitor_id"], answer["name"])
 
 
 @monitors.command()
@@ -109,8 +113,8 @@ def _ask(
     return ask(url, api_key, method, f"/v1/monitors{path}", query, **said)
 
 
-def _tell(answer: Any, as_json: bool, line: str) -> None:
+def _tell(answer: Any, as_json: bool, *cells: str) -> None:
     if as_json:
         print_json(answer)
     else:
-        typer.echo(plain(line))
+        typer.echo("\t".join(map(plain, cells)))

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forewarn.commands.asking import URL, ApiKey, Url
+from forewarn.commands.printing import AsJson, print_json
+
 if TYPE_CHECKING:
     from forewarn.outcomes_import import Imported
 
@@ -25,11 +28,9 @@ def import_file(
     file: Annotated[
         Path, typer.Argument(help="CSV with a header, or JSON lines: run_id, success, intervened (may be left out).")
     ],
-    url: Annotated[str, typer.Option(help="The service, such as http://127.0.0.1:8080.")],
-    api_key: Annotated[
-        str | None, typer.Option(envvar="FOREWARN_API_KEY", help="Where the service asks for one.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what became of it as JSON.")] = False,
+    url: Url = URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say how runs ended, a line each. Late outcomes and corrections are fine, and importing a file again changes
     nothing. Exit status 1 if any line was refused: each is named with the reason, and the others count."""
@@ -56,14 +57,12 @@ def import_file(
 
 
 def _print(done: Imported, *, as_json: bool) -> None:
-    import orjson
-
     refused: list[dict[str, Any]] = [
         {"line": outcome.line, "run_id": outcome.run_id, "reason": reason} for outcome, reason in done.refused
     ]
     if as_json:
         summary = {"lines": done.lines, "changed": done.changed, "unchanged": done.unchanged, "refused": refused}
-        typer.echo(orjson.dumps(summary).decode())
+        print_json(summary)
         return
     for one in refused[:SHOWN_REFUSALS]:
         # What a file says is somebody else's text: it must not move a terminal's cursor.

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from forewarn.commands.beside import DataDir, RedisUrl
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows, to_console, to_time
+
 if TYPE_CHECKING:
     from service.ports import Parking
     from service.records import ParkedStep
@@ -16,11 +19,6 @@ Result = TypeVar("Result")
 
 parked = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
-RedisUrl = Annotated[str | None, typer.Option(help="The service's Redis (FOREWARN_REDIS_URL).")]
-DataDir = Annotated[
-    Path | None, typer.Option(help="Data folder of a running service with a Redis of its own (FOREWARN_DATA_DIR).")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids that `forewarn parked list` shows.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All that are parked, or all of --run.")]
 Run = Annotated[str | None, typer.Option("--run", help="Only steps of this run.")]
@@ -37,14 +35,14 @@ def list_parked(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """List parked steps, the longest parked first: a table on a terminal, tab-separated lines in a pipe."""
+    """List parked steps, the longest parked first."""
 
     async def work(parking: Parking) -> tuple[list[ParkedStep], int]:
         return await parking.list_parked(limit, _to_ref(run)), sum(await parking.counts())
 
     steps, total = _with_parking(work, redis_url, data_dir)
     if as_json:
-        _print_json([_to_document(step) for step in steps])
+        print_json([_to_document(step) for step in steps])
         return
     _print_steps(steps, total if run is None else len(steps))
 
@@ -60,7 +58,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one parked step: its run, the reason, and the raw step."""
-    from rich.console import Console
     from rich.markup import escape
 
     step = _with_parking(lambda parking: parking.find(parked_id), redis_url, data_dir)
@@ -69,15 +66,15 @@ def show(
     data = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     cut = data if full else data[:SHOWN_BYTES]
     if as_json:
-        _print_json({**_to_document(step), "data": text if full else text[:SHOWN_BYTES]})
+        print_json({**_to_document(step), "data": text if full else text[:SHOWN_BYTES]})
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     for name, value in (
         ("id", step.parked_id),
         ("run", step.ref.run_id),
         ("position", str(step.position)),
-        ("received", _to_time(step.received_us // 1000)),
-        ("parked", _to_time(step.parked_ms)),
+        ("received", to_time(step.received_us // 1000)),
+        ("parked", to_time(step.parked_ms)),
         ("reason", _one_line(step.reason)),
         (
             "raw step",
@@ -113,7 +110,7 @@ def release(
 
     done = _with_parking(work, redis_url, data_dir)
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
         typer.echo(f"{len(done)} released", err=True)
 
@@ -139,7 +136,7 @@ def drop(
         typer.confirm(f"Throw {len(steps)} parked step{'s' if len(steps) > 1 else ''} away?", abort=True, err=True)
     dropped = _with_parking(lambda parking: parking.drop(steps), redis_url, data_dir) if steps else 0
     if as_json:
-        _print_json({"dropped": dropped})
+        print_json({"dropped": dropped})
     else:
         typer.echo(f"{dropped} dropped", err=True)
 
@@ -190,53 +187,23 @@ def _to_document(step: ParkedStep) -> dict[str, Any]:
 
 
 def _print_steps(steps: list[ParkedStep], total: int) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
     rows = [
         (
             step.parked_id,
             step.ref.run_id,
             str(step.position),
-            _to_time(step.parked_ms),
+            to_time(step.parked_ms),
             f"{step.data_bytes}",
             _one_line(step.reason),
         )
         for step in steps
     ]
-    if console.is_terminal:
-        table = Table(box=None, pad_edge=False)
-        for name in ("id", "run", "position", "parked", "bytes", "reason"):
-            right = name in {"position", "bytes"}
-            table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name == "id")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        if rows:
-            console.print(table)
-    else:
-        for row in rows:
-            print("\t".join(row))
+    names = ("id", "run", "position", "parked", "bytes", "reason")
+    print_rows(names, rows, right=("position", "bytes"), whole=["id"])
     more = f", {len(steps)} shown" if len(steps) < total else ""
     typer.echo(f"{total} parked{more}", err=True)
 
 
 def _one_line(text: str) -> str:
-    shown = "".join(char if char.isprintable() else " " for char in text)
+    shown = plain(text)
     return shown if len(shown) <= REASON_CHARS else shown[: REASON_CHARS - 1] + "…"
-
-
-def _to_time(at_ms: int) -> str:
-    from datetime import UTC, datetime
-
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"{at_ms} ms"
-
-
-def _print_json(document: object) -> None:
-    import orjson
-
-    print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from forewarn.commands.beside import AsJson, DataDir, RedisUrl, print_json, print_rows, with_tenants
+from forewarn.commands.beside import DataDir, RedisUrl, with_tenants
+from forewarn.commands.printing import AsJson, print_json, print_rows
 
 if TYPE_CHECKING:
     from service.app.tenants import Tenants
@@ -30,7 +31,7 @@ def list_projects(redis_url: RedisUrl = None, data_dir: DataDir = None, as_json:
 
 
 @projects.command()
-def create(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
+def create(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Make a project, with default settings and no key."""
 
     async def work(tenants: Tenants) -> None:
@@ -38,7 +39,11 @@ def create(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None) -> 
         await tenants.audit.note(tenants.who, "project.create", name, project=name)
 
     with_tenants(work, redis_url, data_dir)
-    typer.echo(f"project {name} is made: `forewarn keys create --project {name} --kind admin` makes its key", err=True)
+    if as_json:
+        print_json({"project": name, "state": "made"})
+    else:
+        makes_key = f"`forewarn keys create --project {name} --kind admin` makes its key"
+        typer.echo(f"project {name} is made: {makes_key}", err=True)
 
 
 @projects.command()
@@ -74,7 +79,7 @@ def set_project(
 
 
 @projects.command()
-def delete(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None) -> None:
+def delete(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Delete a project that has neither good keys nor runs; its webhooks and its audit log go with it."""
 
     async def work(tenants: Tenants) -> None:
@@ -82,7 +87,10 @@ def delete(name: Name, redis_url: RedisUrl = None, data_dir: DataDir = None) -> 
         await tenants.audit.note(tenants.who, "project.delete", name)
 
     with_tenants(work, redis_url, data_dir)
-    typer.echo(f"project {name} is deleted", err=True)
+    if as_json:
+        print_json({"project": name, "state": "deleted"})
+    else:
+        typer.echo(f"project {name} is deleted", err=True)
 
 
 def _read_values(values: list[str]) -> dict[str, dict[str, Any]]:
@@ -123,12 +131,17 @@ def _to_json(document: object) -> bytes:
     return orjson.dumps(document)
 
 
+def _shown(value: Any) -> str:
+    """As `set` takes it; "-" for what is not set."""
+    return "-" if value in (None, "") else value if isinstance(value, str) else _to_json(value).decode()
+
+
 def _print(settings: ProjectSettings, as_json: bool) -> None:
     document = settings.model_dump(mode="json")
     if as_json:
         print_json(document)
         return
     rows = [
-        (f"{section}.{field}", str(value)) for section, fields in document.items() for field, value in fields.items()
+        (f"{section}.{field}", _shown(value)) for section, fields in document.items() for field, value in fields.items()
     ]
     print_rows(("setting", "value"), rows)

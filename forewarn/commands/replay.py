@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forewarn.commands.asking import URL, ApiKey, Url
+from forewarn.commands.printing import AsJson, print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 def replay(
     raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
-    url: Annotated[str, typer.Option(help="The service, such as http://127.0.0.1:8080.")],
+    url: Url = URL,
     outcomes: Annotated[
         Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
     ] = None,
@@ -29,17 +32,14 @@ def replay(
     bundle: Annotated[
         Path | None, typer.Option(help="Take the adapter from this bundle in place of the service's.")
     ] = None,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="FOREWARN_API_KEY", help="Where the service asks for one.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print figures and runs as JSON.")] = False,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
 ) -> None:
     """Play finished runs against a live service as interleaved agents would, post their outcomes, and print what it
     caught."""
     import asyncio
     import secrets
 
-    import orjson
     from rich.console import Console
 
     from forewarn.replay.choosing import choose_runs
@@ -57,7 +57,7 @@ def replay(
     status.print(f"Playing {len(chosen):,} runs against {origin}, {in_flight} at a time, as {label}-…", soft_wrap=True)
     replayed = _play(origin, chosen, label, in_flight, steps_per_s, status)
     if as_json:
-        print(orjson.dumps(to_document(replayed, monitor)).decode())
+        print_json(to_document(replayed, monitor))
         return
     print_rows(Console(), to_rows(replayed, monitor), "Replay")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
+from forewarn.commands.printing import print_json, to_console
 from monitors.bundle import CostRecord, Manifest
 from monitors.bundle.manifest import MAX_GRAPH_BYTES, MAX_STEP_US_ALONE, MAX_STEP_US_AT_64, GroupsRecord
 from monitors.conformal import finest_alpha
@@ -59,7 +59,7 @@ class TrainingReporter:
         """Print that a stage begins."""
         self._bar.update(self._task, visible=False)
         self._told = self._clock()
-        self._console.print(f"[bold]{name}[/]" if self._console.is_terminal else name)
+        self._console.print(name, style="bold", markup=False, soft_wrap=True)
 
     def part(self, done: int, total: int, seconds_left: float) -> None:
         """Show how many parts of a stage are done."""
@@ -107,11 +107,11 @@ def print_manifest(folder: Path, manifest: Manifest, *, as_json: bool) -> None:
     """Print what a bundle is and promises."""
     if as_json:
         content = {"bundle": str(folder), **manifest.summary(), "promises": manifest.promises()}
-        print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
+        print_json(content)
         return
     calibration, training = manifest.calibration, manifest.training
     low, high = manifest.realised_range
-    console = Console(soft_wrap=True, highlight=False)
+    console = to_console()
     successes = len(calibration.success_maxima)
     never = f"never alerts: {successes} successful runs support no finer promise than {manifest.finest_alpha:.3f}"
     made = f"{training.head}, seed {training.seed}, {training.epochs} epochs"

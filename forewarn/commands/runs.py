@@ -1,25 +1,70 @@
-"""`forewarn runs`: shows a run of a live service step by step; deletes runs, with all that came from them."""
+"""`forewarn runs`: lists a live service's runs, shows one step by step, deletes runs with all that came from them."""
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from forewarn.commands.asking import URL, ApiKey, AsJson, Url, ask, plain, print_json, segment
+from forewarn.commands.asking import URL, ApiKey, Url, ask, segment
+from forewarn.commands.printing import AsJson, plain, print_json, print_rows, to_age, to_time
 
 runs = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 LOOK_EVERY_S = 0.25
 PAGE = 100
 MOVED_SHOWN, CHARS = 4, 200
+State = Literal["ok", "warning", "acknowledged", "recovered", "expired", "ended", "succeeded", "failed"]
 
 
 @runs.callback()
 def about() -> None:
-    """Show a run of a live service step by step, or delete runs with all that came from them."""
+    """List runs of a live service, show one step by step, or delete runs with all that came from them."""
+
+
+@runs.command("list")
+def list_runs(
+    state: Annotated[State | None, typer.Option(help="Only runs of this state.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
+    min_risk: Annotated[float | None, typer.Option(min=0, max=1, help="Only runs with this risk or more.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many runs at most.")] = 50,
+    url: Url = URL,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first: state, steps, risk, failure probability, alerts."""
+    asked = {"state": state, "agent": agent, "min_risk": min_risk}
+    query = {name: str(value) for name, value in asked.items() if value is not None}
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None and len(found) < limit:
+        paging = {"limit": str(min(PAGE, limit - len(found)))} | ({"after": after} if after else {})
+        page = ask(url, api_key, "GET", "/v1/runs", query | paging)
+        found += page["runs"]
+        after = page["next"]
+    if as_json:
+        print_json({"runs": found, "next": after})
+        return
+    from rich.console import Console
+
+    figures = ("steps", "risk", "P(fail)", "alerts")
+    is_terminal = Console().is_terminal
+    rows = [to_run_row(one, is_terminal=is_terminal) for one in found]
+    print_rows(("run", "state", "agent", *figures, "last step"), rows, right=figures)
+    if after is not None:
+        typer.echo(f"there are more: forewarn runs list --limit {limit * 10}", err=True)
+    elif not found:
+        typer.echo("no runs: `forewarn replay RAW` plays finished ones; --url says where a service is", err=True)
+
+
+def to_run_row(run: dict[str, Any], *, is_terminal: bool = False) -> tuple[str, ...]:
+    """A run as it is listed: for people with how long ago its last step came, else with the time."""
+    last_ms = run["updated_ms"]
+    last = to_age(time.time() - last_ms / 1000) if is_terminal else to_time(last_ms)
+    figures = ["-" if run[name] is None else f"{run[name]:.3f}" for name in ("risk", "failure_probability")]
+    named = (run["run_id"], run["state"], run["agent"] or "-")
+    return (*map(plain, named), str(run["steps"]), *figures, str(run["alerts"]), last)
 
 
 @runs.command()
@@ -32,7 +77,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a run's steps: risk, failure probability, event symbol, what moved the score, and the step itself where it
-    is kept. A table on a terminal, lines with tabs in a pipe."""
+    is kept."""
     steps: list[dict[str, Any]] = []
     following: int | None = first
     while following is not None and len(steps) < limit:
@@ -43,8 +88,10 @@ def show(
     if as_json:
         print_json({"run_id": run_id, "steps": steps, "next": following})
         return
+    from rich.console import Console
+
     rows = [to_row(step) for step in steps]
-    if sys.stdout.isatty():
+    if Console().is_terminal:
         print_table(rows)
     else:
         for row in rows:

@@ -18,6 +18,7 @@ from forewarn.commands.archived_runs import (
     check_source,
     to_selection,
 )
+from forewarn.commands.printing import AsJson
 
 if TYPE_CHECKING:
     from forewarn.commands.reporting import TrainingReporter
@@ -76,7 +77,7 @@ def train(
             "models are learned on the CPU."
         ),
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest's summary as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Learn a monitor from finished runs, calibrate its threshold on runs that training never saw, and write the
     bundle. Stopped or killed, the same command goes on, and ends in the same bundle.

@@ -21,6 +21,16 @@ class ServiceUnreachableError(ForewarnError):
     """The service at the URL does not answer, or is no forewarn."""
 
 
+class RefusedError(ForewarnError):
+    """The service refused a request: `status` and `detail` are what it said, `path` where it was asked, if known."""
+
+    def __init__(self, status: int, detail: str, *, what: str = "", path: str = "") -> None:
+        super().__init__(f"the service refused {what}: {status} {detail}" if what else detail)
+        self.status = status
+        self.detail = detail
+        self.path = path
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A response. `retry_after_s` is None where the header is missing or a date."""

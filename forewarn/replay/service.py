@@ -10,20 +10,11 @@ from urllib.parse import quote
 
 import orjson
 
-from forewarn.replay.connection import Answer, Connection, Origin
+from forewarn.replay.connection import Answer, Connection, Origin, RefusedError
 from forewarn.replay.figures import Promise
 from monitors.errors import ForewarnError
 
 PATIENCE_S = 60.0
-
-
-class RefusedError(ForewarnError):
-    """The service refused a request; the text is what it said."""
-
-    def __init__(self, what: str, status: int, detail: str) -> None:
-        super().__init__(f"the service refused {what}: {status} {detail}")
-        self.status = status
-        self.detail = detail
 
 
 class NoMonitorError(ForewarnError):
@@ -82,9 +73,8 @@ class ServiceConnection:
         answer = await self._ask("POST", path, step, what=f"step {position} of run {run_id}", extra_head=key)
         first = orjson.loads(answer.body)["steps"][0]
         if first["position"] != position:
-            raise RefusedError(
-                f"step {position} of run {run_id}", answer.status, f"it got position {first['position']}"
-            )
+            detail = f"it got position {first['position']}"
+            raise RefusedError(answer.status, detail, what=f"step {position} of run {run_id}")
         return first.get("risk") is not None
 
     async def post_outcome(self, run_id: str, *, success: bool, intervened: bool | None = None) -> bool:
@@ -120,7 +110,7 @@ class ServiceConnection:
             if answer.status < 300:
                 return answer
             if answer.status not in {429, 503} or time.monotonic() > deadline:
-                raise RefusedError(what, answer.status, _detail(answer.body))
+                raise RefusedError(answer.status, _detail(answer.body), what=what, path=path)
             pause_s = answer.retry_after_s if answer.retry_after_s is not None else 0.2
             self.waited_s += pause_s
             await asyncio.sleep(pause_s)

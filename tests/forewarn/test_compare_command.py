@@ -32,7 +32,7 @@ def test_the_same_bundle_twice_cannot_be_told_apart(
     status, out, _ = compare(
         capsys, bundle, bundle, str(fresh.raw), "--outcomes", str(fresh.outcomes), "--allow-known-tasks"
     )
-    assert status == 2
+    assert status == 3
     assert "Which is better cannot be told at 80 runs" in out
 
 
@@ -48,5 +48,5 @@ def test_archived_runs_are_compared_on_as_those_in_files(
     bundle = str(tiny.path)
     status, out, err = compare(capsys, bundle, bundle, "--from-archive", str(archive.folder), "--json")
     found = orjson.loads(out)
-    assert (status, err) == (2, "")
+    assert (status, err) == (3, "")
     assert (found["runs"], found["left_out"]["seen"], found["verdict"]) == (79, 1, "cannot be told")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from forewarn.replay.connection import Connection, Origin, ServiceUnreachableError
+from forewarn.replay.connection import Connection, Origin, RefusedError, ServiceUnreachableError
 from forewarn.replay.playing import PlayableRun, Replay, Replayed
-from forewarn.replay.service import RefusedError, ServiceConnection
+from forewarn.replay.service import ServiceConnection
 
 
 def run_of(name: str, steps: int, *, success: bool = True, alarm_at: int | None = None) -> PlayableRun:

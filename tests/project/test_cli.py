@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from forewarn.cli import VERBS, failure_line, main
+from forewarn.cli import VERBS, main
+from forewarn.failures import failure_line
 from monitors.errors import ForewarnError
 
 ROOT = Path(__file__).parents[2]
@@ -54,12 +55,14 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_a_named_failure_is_one_line() -> None:
-    assert failure_line(ForewarnError("adapter.json: no such case")) == "adapter.json: no such case"
+    assert failure_line(ForewarnError("adapter.json: no such case"), "forewarn adapter check") == (
+        "adapter.json: no such case; `forewarn adapter check --help` says how it is used"
+    )
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
     assert failure_line(FileNotFoundError(2, "No such file or directory", "runs.jsonl")) == (
-        "runs.jsonl: No such file or directory"
+        "runs.jsonl: No such file or directory; `forewarn --help` says how it is used"
     )
 
 

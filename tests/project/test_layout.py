@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from forewarn.cli import EXTRA_OF
+from forewarn.failures import EXTRA_OF
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("forewarn", "monitors", "induction", "service")

@@ -1,0 +1,90 @@
+"""Examples for the help of every command: by its words, each a line that works once its files are there."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "": (
+        "forewarn demo",
+        "forewarn induce traces.tar.gz --outcomes runs.jsonl --out adapter.json",
+        "forewarn serve --bundle my-bundle",
+        "forewarn doctor",
+    ),
+    "induce": (
+        "forewarn induce traces.tar.gz --outcomes runs.jsonl --out adapter.json",
+        "forewarn induce logs/ --out adapter.json --report induced.html",
+    ),
+    "adapter": ("forewarn adapter check adapter.json todays-traces",),
+    "adapter apply": (
+        "forewarn adapter apply adapter.json traces.tar.gz --out steps.jsonl",
+        "forewarn adapter apply adapter.json traces.tar.gz --limit 1 --out - | head",
+    ),
+    "adapter check": (
+        "forewarn adapter check adapter.json todays-traces",
+        "forewarn adapter check adapter.json todays-traces --baseline traces.tar.gz",
+    ),
+    "adapter show": ("forewarn adapter show adapter.json", "forewarn adapter show --schema"),
+    "adapter diff": ("forewarn adapter diff adapter.json my-bundle/adapter.json",),
+    "train": (
+        "forewarn train traces.tar.gz --adapter adapter.json --outcomes runs.jsonl --out my-bundle",
+        "forewarn train --from-archive ~/.local/share/forewarn/archive --base my-bundle --out next-bundle",
+    ),
+    "evaluate": ("forewarn evaluate my-bundle traces.tar.gz --outcomes runs.jsonl --fold 0 --out report",),
+    "compare": ("forewarn compare my-bundle next-bundle traces.tar.gz --outcomes runs.jsonl --fold 0",),
+    "benchmark": ("forewarn benchmark --data corpora --preset best --seeds 1 --jobs 4 --out benchmark",),
+    "audit": (
+        "forewarn audit my-bundle --data traces.tar.gz --outcomes runs.jsonl --out audit",
+        "forewarn audit my-bundle --out audit",
+    ),
+    "explain": ("forewarn explain my-bundle traces.tar.gz --run task-000.json#0",),
+    "judge": ("forewarn judge traces.tar.gz --adapter adapter.json --out judged --llm-url $URL --llm-model llama3",),
+    "inspect": ("forewarn inspect my-bundle",),
+    "serve": (
+        "forewarn serve --bundle my-bundle",
+        "forewarn serve --bundle my-bundle --redis-url redis://127.0.0.1:6379/0 --workers 4",
+    ),
+    "keys": ("forewarn keys create --kind ingest --name crawler",),
+    "keys create": (
+        "forewarn keys create --kind ingest --name crawler",
+        "forewarn keys create --project acme --kind read --days 30",
+    ),
+    "keys list": ("forewarn keys list --project acme",),
+    "keys show": ("forewarn keys show ik_abcdefghijklmnop",),
+    "keys rotate": ("forewarn keys rotate ik_abcdefghijklmnop --grace-hours 1",),
+    "keys revoke": ("forewarn keys revoke ik_abcdefghijklmnop",),
+    "projects": ("forewarn projects create acme",),
+    "projects list": ("forewarn projects list",),
+    "projects create": ("forewarn projects create acme",),
+    "projects show": ("forewarn projects show acme",),
+    "projects set": ("forewarn projects set acme limits.steps_per_s=200 privacy.content=none",),
+    "projects delete": ("forewarn projects delete acme",),
+    "monitors": ("forewarn monitors list",),
+    "monitors list": ("forewarn monitors list",),
+    "monitors add": ("forewarn monitors add next-bundle",),
+    "monitors activate": (
+        "forewarn monitors activate m-806a470109fe",
+        "forewarn monitors activate m-806a470109fe --agent crawler",
+    ),
+    "monitors shadow": (
+        "forewarn monitors shadow m-806a470109fe",
+        "forewarn monitors shadow m-806a470109fe --off",
+    ),
+    "monitors rollback": ("forewarn monitors rollback",),
+    "monitors remove": ("forewarn monitors remove m-806a470109fe",),
+    "runs": ("forewarn runs list --state warning",),
+    "runs list": ("forewarn runs list", "forewarn runs list --state warning --json"),
+    "runs show": ("forewarn runs show run-1", "forewarn runs show run-1 --first 1000 --json"),
+    "runs delete": ("forewarn runs delete run-1 run-2",),
+    "parked": ("forewarn parked list",),
+    "parked list": ("forewarn parked list --run run-1",),
+    "parked show": ("forewarn parked show 1767225600000-0@3 --full",),
+    "parked release": ("forewarn parked release 1767225600000-0@3", "forewarn parked release --all"),
+    "parked drop": ("forewarn parked drop --all --run run-1",),
+    "outcomes": ("forewarn outcomes import runs.csv",),
+    "outcomes import": ("forewarn outcomes import runs.csv", "forewarn outcomes import runs.jsonl --json"),
+    "replay": (
+        "forewarn replay traces.tar.gz --outcomes runs.jsonl --fold 0",
+        "forewarn replay traces.tar.gz --outcomes runs.jsonl --rate 50 --runs 100",
+    ),
+    "doctor": ("forewarn doctor", "FOREWARN_PORT=9000 forewarn doctor --json"),
+    "demo": ("forewarn demo", "forewarn demo --runs 300 --keep --port 8080"),
+}
