@@ -18,7 +18,7 @@ _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,3}")
 # How far the end of quiet hours is looked for: a week, and a day for what wraps around it.
 _LOOK_DAYS = 9
 
-ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM on the zone's clock.")]
+ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class QuietRange(BaseModel):
@@ -27,8 +27,8 @@ class QuietRange(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days: tuple[Day, ...] = Field(DAYS, min_length=1, max_length=7, description="The days on which it begins.")
-    start: ClockTime
-    end: ClockTime
+    start: ClockTime = Field(description="When it begins: HH:MM on the zone's clock.")
+    end: ClockTime = Field(description="When it ends: HH:MM; no later than `start`: on the day after.")
 
     def minutes(self) -> Iterator[int]:
         """Its minutes of the week, from Monday 00:00 on."""
@@ -46,7 +46,7 @@ class QuietHours(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     zone: str = Field(max_length=64, description="A time zone of the IANA database, such as Europe/Berlin.")
-    ranges: tuple[QuietRange, ...] = Field(min_length=1, max_length=20)
+    ranges: tuple[QuietRange, ...] = Field(min_length=1, max_length=20, description="Not the whole week.")
 
     @field_validator("zone")
     @classmethod

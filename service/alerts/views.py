@@ -18,7 +18,7 @@ Url = Annotated[
     str,
     Field(min_length=1, max_length=MAX_URL_CHARS, description="Where alerts are to be posted: http or https."),
 ]
-Description = Annotated[str, Field(max_length=500)]
+Description = Annotated[str, Field(max_length=500, description="What to call it in listings.")]
 RoutingKey = Annotated[
     SecretStr,
     Field(
@@ -36,33 +36,47 @@ _FORMAT_TEXT = (
 class NewWebhook(BaseModel):
     """A target to register."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"url": "https://hooks.example.com/forewarn", "filters": {"severity": "warning", "agents": ["support"]}}
+            ]
+        },
+    )
 
     url: Url
     description: Description = ""
     format: BodyFormat = Field("native", description=_FORMAT_TEXT)
-    routing_key: RoutingKey | None = None
-    filters: Filters = Filters()
-    quiet_hours: QuietHours | None = None
+    routing_key: RoutingKey | None = Field(None, description="For the format pagerduty: the service's key.")
+    filters: Filters = Field(Filters(), description="Which events it gets; all where nothing is said.")
+    quiet_hours: QuietHours | None = Field(None, description="When alerts below `critical` are held back; null: never.")
 
 
 class WebhookChange(BaseModel):
     """What is to become of a webhook's fields: those that are named are replaced."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"quiet_hours": {"zone": "Europe/Berlin", "ranges": [{"start": "22:00", "end": "06:00"}]}},
+            ]
+        },
+    )
 
     url: Url = ""
     description: Description = ""
     format: BodyFormat = Field("native", description=_FORMAT_TEXT)
     routing_key: RoutingKey = SecretStr("")
-    filters: Filters = Filters()
-    quiet_hours: QuietHours | None = None
+    filters: Filters = Field(Filters(), description="Which events it gets; all where nothing is said.")
+    quiet_hours: QuietHours | None = Field(None, description="When alerts below `critical` are held back; null: never.")
 
 
 class Rotation(BaseModel):
     """How a secret is rotated."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grace_hours": 24}]})
 
     grace_hours: float | None = Field(
         None,
@@ -80,31 +94,31 @@ class DisabledView(BaseModel):
     reason: DisabledReason = Field(
         description="gone: its receiver answered 410. failing: its receiver took nothing for long."
     )
-    since: datetime
+    since: datetime = Field(description="Since when.")
     error: str = Field(description="What the last attempt came to.")
 
 
 class FailingView(BaseModel):
     """How long a receiver has taken nothing."""
 
-    since: datetime
-    failures: int
-    error: str
+    since: datetime = Field(description="Since when.")
+    failures: int = Field(description="Attempts that failed since.")
+    error: str = Field(description="What the last attempt came to.")
 
 
 class WebhookView(BaseModel):
     """A registered webhook, without its secrets."""
 
-    id: str
-    url: str
-    description: str
-    format: BodyFormat
+    id: str = Field(description="Its name in addresses.")
+    url: str = Field(description="Where alerts are posted.")
+    description: str = Field(description="What it is called.")
+    format: BodyFormat = Field(description="The body that the receiver understands.")
     routing_key: str | None = Field(description="Its last four characters; null where there is none.")
-    filters: Filters
-    quiet_hours: QuietHours | None
-    created: datetime
+    filters: Filters = Field(description="Which events it gets.")
+    quiet_hours: QuietHours | None = Field(description="When alerts below `critical` are held back; null: never.")
+    created: datetime = Field(description="When it was registered.")
     old_secret_until: datetime | None = Field(description="Until then a secret that was rotated signs too.")
-    enabled: bool
+    enabled: bool = Field(description="False while nothing is sent to it.")
     disabled: DisabledView | None = Field(description="Null while it is enabled.")
     failing: FailingView | None = Field(description="Null if its last attempt succeeded, or there was none.")
 
@@ -118,7 +132,7 @@ class CreatedWebhook(WebhookView):
 class WebhookList(BaseModel):
     """The project's webhooks, oldest first."""
 
-    webhooks: list[WebhookView]
+    webhooks: list[WebhookView] = Field(description="The webhooks.")
 
 
 class DeliveryView(BaseModel):
@@ -127,44 +141,47 @@ class DeliveryView(BaseModel):
     id: str = Field(description="The `webhook-id` header of every attempt.")
     alert_id: str = Field(description="The alert's id; of another event, the event's own.")
     run_id: str = Field(description="Empty for an event of no run.")
-    state: DeliveryState
-    attempts: int
+    state: DeliveryState = Field(
+        description="`failed`: given up. `expired`: too old. `acknowledged`: somebody had taken note before. "
+        "`lapsed`: quiet hours held it back until it was over."
+    )
+    attempts: int = Field(description="How often it was sent.")
     held: bool = Field(description="Quiet hours have held it back.")
-    created: datetime
-    next_attempt: datetime | None
+    created: datetime = Field(description="When the event came.")
+    next_attempt: datetime | None = Field(description="When it is sent next; null unless it is pending.")
     expires: datetime = Field(description="Not sent after this: a warning that is too old is none.")
-    settled: datetime | None
+    settled: datetime | None = Field(description="When it was delivered or given up; null while it is pending.")
     status: int | None = Field(description="The HTTP status of the last attempt that was recorded.")
-    error: str
-    latency_ms: float | None
+    error: str = Field(description="Why the last attempt failed; empty where it did not.")
+    latency_ms: float | None = Field(description="How long the last attempt took.")
 
 
 class DeliveryList(BaseModel):
     """A webhook's deliveries, newest first."""
 
-    deliveries: list[DeliveryView]
+    deliveries: list[DeliveryView] = Field(description="The deliveries.")
 
 
 class Redelivery(BaseModel):
     """Which delivery is on its way again."""
 
-    id: str
+    id: str = Field(description="The delivery.")
 
 
 class Redeliveries(BaseModel):
     """How many deliveries are on their way again."""
 
-    redelivered: int
+    redelivered: int = Field(description="How many.")
     more: bool = Field(description="True if the limit was reached: ask again.")
 
 
 class TestResult(BaseModel):
     """What one attempt to send a test event came to."""
 
-    delivered: bool
-    status: int | None
-    error: str
-    latency_ms: float
+    delivered: bool = Field(description="True for any 2xx.")
+    status: int | None = Field(description="The HTTP status; null where none came.")
+    error: str = Field(description="Why it failed; empty where it did not.")
+    latency_ms: float = Field(description="How long it took.")
 
 
 def to_view(webhook: Webhook, health: Health, now_ms: int) -> WebhookView:

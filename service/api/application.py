@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from service.api.audit_routes import build_audit_router
 from service.api.deletion_routes import build_deletion_router
 from service.api.deps import ApiDeps, HealthDeps
+from service.api.document import DocumentedApp
 from service.api.event_routes import build_event_router
 from service.api.front import Front
 from service.api.health_routes import build_health_router
@@ -20,14 +21,13 @@ from service.api.live_run_routes import build_live_run_router
 from service.api.monitor_routes import build_monitor_router
 from service.api.otlp_routes import build_otlp_router
 from service.api.privacy_routes import build_privacy_router
-from service.api.problems import MEDIA_TYPE, install_handlers
+from service.api.problems import install_handlers
 from service.api.project_routes import build_project_router
 from service.api.quality_routes import build_quality_router
 from service.api.read_routes import build_alert_router, build_run_router
 from service.api.run_steps_routes import build_run_steps_router
 from service.api.step_route import StepEndpoint
 from service.api.switch_routes import build_switch_router
-from service.api.views import Problem
 from service.core.tenants.authentication import Authenticator
 
 
@@ -41,13 +41,9 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         refused=lambda name: deps.metrics.unentitled.labels(name).inc(),
         to_refusal=deps.to_refusal,
     )
-    problems: dict[int | str, dict[str, Any]] = {
-        "default": {
-            "description": "A problem document (RFC 9457)",
-            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
-        }
-    }
-    app = FastAPI(
+    # Completed by the document: with it there the framework adds nothing of its own.
+    problems: dict[int | str, dict[str, Any]] = {"default": {"description": "A problem document (RFC 9457)"}}
+    app = DocumentedApp(
         title="forewarn",
         version=version,
         description="Watches LLM agents while they run and warns before they fail.",
@@ -58,6 +54,7 @@ def create_app(deps: ApiDeps, *, version: str, allowed_hosts: Collection[str] | 
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.problem_rows = deps.problems
     install_handlers(app, deps.problems)
     for router in (
         build_ingest_router(deps),

@@ -15,27 +15,27 @@ from service.errors import NameRefused
 from service.records import AuditEntry
 
 _PLACE = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
-_LIMIT = Query(50, ge=1, le=500)
+_LIMIT = Query(50, ge=1, le=500, description="So many acts at most.")
 _AFTER = Query(None, max_length=100, description="`next` of the page before.")
 
 
 class AuditEntryView(BaseModel):
     """An act."""
 
-    id: str
-    at_ms: int
+    id: str = Field(description="Its place in the log.")
+    at_ms: int = Field(description="When (ms since 1970).")
     key_id: str = Field(description="Who: a key's public name, `operator`, `command`; empty where no key was needed.")
     origin: str = Field(description="The address that asked; the proxy's where there is one.")
-    act: str
-    target: str
-    detail: dict[str, Any]
+    act: str = Field(description="What was done, as `thing.verb`: `key.create`, `monitor.activate`.")
+    target: str = Field(description="To what, by its id.")
+    detail: dict[str, Any] = Field(description="What else is known of it; never a secret.")
 
 
 class AuditPage(BaseModel):
     """Acts in the project, newest first."""
 
-    entries: list[AuditEntryView]
-    next: str | None
+    entries: list[AuditEntryView] = Field(description="The acts of this page.")
+    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
 
 
 def build_audit_router(deps: ApiDeps) -> APIRouter:
@@ -43,7 +43,7 @@ def build_audit_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["audit"])
 
     async def list_entries(request: Request, limit: int = _LIMIT, after: str | None = _AFTER) -> Response:
-        """What was done with the rights of an admin, newest first. The newest 10,000 acts are kept."""
+        """List what was done with the rights of an admin, newest first. The newest 10,000 acts are kept."""
         if after is not None and not _PLACE.fullmatch(after):
             raise NameRefused("after", "this is no place in a listing: give `next` of the page before")
         found = await deps.audit.read(project_of(request), limit, after or "")

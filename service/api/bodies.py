@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive
 
-from service.api.problems import problem
+from service.api.problems import ENCODING_NOT_TAKEN, MEDIA_TYPE_NOT_TAKEN, problem
 from service.errors import BodyTooLarge, RawStepRefused
 
 JSON_TYPES = ("application/json", "+json")
@@ -21,11 +21,11 @@ def check_media(headers: Mapping[bytes, bytes], allowed: Sequence[str]) -> Respo
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
     if not kind.endswith(tuple(allowed)):
         detail = f"send `Content-Type: {allowed[0]}`, not {kind or 'none'!r}"
-        return problem(415, "unsupported-media-type", f"The body must be {allowed[0]}", detail)
+        return problem(*MEDIA_TYPE_NOT_TAKEN, detail)
     encoding = headers.get(b"content-encoding", b"identity").lower()
     if encoding not in (b"identity", b"gzip"):
         detail = f"Content-Encoding {encoding.decode('latin-1')!r} is not taken here: send gzip, or the body as it is"
-        return problem(415, "unsupported-encoding", "The body is in an encoding that is not taken", detail)
+        return problem(*ENCODING_NOT_TAKEN, detail)
     return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -18,6 +18,8 @@ from service.core.ingest import check_run_id
 from service.errors import NotFound
 from service.records import Deletion, RunRef
 
+DeletionId = Annotated[str, Path(description="The `id` that asking for the deletion was answered with.")]
+
 
 class DeletionView(BaseModel):
     """The deletion of a run."""
@@ -26,8 +28,8 @@ class DeletionView(BaseModel):
     state: Literal["under-way", "done"] = Field(
         description="`done` once the run is gone from Redis and from the archive of every worker that is up."
     )
-    asked: datetime
-    done: datetime | None
+    asked: datetime = Field(description="When it was first asked for.")
+    done: datetime | None = Field(description="When it was done; null while it is under way.")
 
 
 def build_deletion_router(deps: ApiDeps) -> APIRouter:
@@ -35,9 +37,9 @@ def build_deletion_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["privacy"])
 
     async def delete_run(run_id: RunId, request: Request) -> Response:
-        """Delete a run, its steps, scores, alerts and deliveries, in Redis and in the archive. It is answered at once;
-        `GET /v1/deletions/{id}` says when it is done. Until then steps for the run are refused or deleted with it;
-        after that they begin a new run. Asking again does no harm.
+        """Delete a run and all that came from it. Steps, scores, alerts and deliveries, in Redis and in the archive. It
+        is answered at once; `GET /v1/deletions/{id}` says when it is done. Until then steps for the run are refused or
+        deleted with it; after that they begin a new run. Asking again does no harm.
         """
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)
@@ -48,8 +50,8 @@ def build_deletion_router(deps: ApiDeps) -> APIRouter:
         await deps.audit.note(principal_of(request), "run.delete", deletion.id)
         return to_answer(to_view(deletion), 202)
 
-    async def get_deletion(deletion_id: str, request: Request) -> Response:
-        """How far a deletion has come. What is done is told for 30 days."""
+    async def get_deletion(deletion_id: DeletionId, request: Request) -> Response:
+        """Say how far a deletion has come. What is done is told for 30 days."""
         deletion = await deps.deletions.find(project_of(request), deletion_id, time.time_ns() // 1_000_000)
         if deletion is None:
             raise NotFound("there is no such deletion")

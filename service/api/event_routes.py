@@ -108,10 +108,10 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
         last_event_id: str | None = _LAST,
         first: int = Query(0, alias="from", ge=0, le=2**31, description="Scores from this position on."),
     ) -> Response:
-        """One run's scores in order, each once, from the first or from where it is asked to go on; then as they come.
-        Events: `score` (its id is the position), `alert` (before the score that opened it), `end` once the run has
-        ended and all is scored. A run that has ended and has nothing more to tell answers 204, which ends a browser's
-        reconnecting.
+        """Follow one run. Its scores come in order, each once, from the first or from where it is asked to go on; then
+        as they are made. Events: `score` (its id is the position), `alert` (before the score that opened it), `end`
+        once the run has ended and all is scored. A run that has ended and has nothing more to tell answers 204, which
+        ends a browser's reconnecting.
         """
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)
@@ -131,9 +131,9 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
         agent: str | None = Query(None, max_length=200, description="Only runs of this agent."),
         only: Literal["alerts"] | None = Query(None, description="`alerts`: leave the scores out."),
     ) -> Response:
-        """The latest scores of all runs as they are committed, and alerts. Events: `open` first, `run` (a run's newest
-        score; steps scored together come as one), `alert`, and `reset` where something was missed: read the lists
-        again. After `Last-Event-ID` events come at least once: (run_id, position) tells a repeat.
+        """Follow all runs. The latest scores come as they are committed, and alerts. Events: `open` first, `run` (a
+        run's newest score; steps scored together come as one), `alert`, and `reset` where something was missed: read
+        the lists again. After `Last-Event-ID` events come at least once: (run_id, position) tells a repeat.
         """
         deps.gate.enter()
         seen = deps.live.look(project_of(request), last_event_id)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.browsers import authorization_of, check_own, header_of
 from service.api.otlp_routes import PATHS, from_problem
-from service.api.problems import problem, to_problem
+from service.api.problems import INTERNAL, MISDIRECTED, problem, to_problem
 from service.api.scopes import OPEN, Need, needed_scope
 from service.api.step_route import StepEndpoint
 from service.core.tenants.authentication import Authenticator
@@ -91,7 +91,7 @@ class Front:
             return None
         allowed = ", ".join(sorted(self._allowed))
         detail = f"without an API key only requests to {allowed} are answered, not to {name!r}"
-        return problem(421, "misdirected", "Not this host", detail)
+        return problem(*MISDIRECTED, detail)
 
     def _refusal(self, scope: Scope, need: Need) -> Response | None:
         """Notes the principal with the request, and gives the answer to one that may not ask this."""
@@ -120,7 +120,7 @@ async def _take_steps(steps: StepEndpoint, scope: Scope, receive: Receive, send:
         return
     except Exception:
         log.exception("a defect in POST %s", path)
-        answer = problem(500, "internal", "A defect of the service", "the service's log says more")
+        answer = problem(*INTERNAL, "the service's log says more")
     headers = [*answer.raw_headers, *_HEADERS]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service.api.deps import ApiDeps, project_of
 from service.api.step_document import LINES_DOCUMENT, STEPS_DOCUMENT
 from service.api.step_route import StepEndpoint, to_answer
-from service.api.views import Outcome, OutcomeSaid, RunId, RunStart, RunStarted, StepsAnswer
+from service.api.views import Outcome, OutcomeSaid, RunEnded, RunId, RunStart, RunStarted, StepsAnswer
 from service.core import outcomes as core_outcomes
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.core.privacy.redaction import mask_description
@@ -56,7 +56,7 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
 
     endpoint = StepEndpoint(deps)
 
-    async def post_steps(run_id: str, request: Request) -> Response:
+    async def post_steps(run_id: RunId, request: Request) -> Response:
         """Store steps at the end of a run. The answer says where they stand; it comes only after they are durable."""
         return await endpoint.answer(request.scope, request.receive, run_id)
 
@@ -65,7 +65,10 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         return await endpoint.answer(request.scope, request.receive, None)
 
     path = "/v1/runs/{run_id}"
-    answers: dict[int | str, dict[str, Any]] = {200: {"model": StepsAnswer}, 202: {"model": StepsAnswer}}
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"model": StepsAnswer, "description": "With `wait=score`: stored and scored"},
+        202: {"model": StepsAnswer, "description": "Stored"},
+    }
     # The requests themselves are answered before they come here (`front.py`): these say so in the OpenAPI document.
     for at, route, document in (
         (f"{path}/steps", post_steps, STEPS_DOCUMENT),
@@ -85,7 +88,8 @@ def build_ingest_router(deps: ApiDeps) -> APIRouter:
         201: {"model": RunStarted, "description": "The run is new"},
     }
     router.add_api_route(path, put_run, methods=["PUT"], responses=started, response_model=None)
-    router.add_api_route(f"{path}/end", end_run, methods=["POST"], response_model=None)
+    ended: dict[int | str, dict[str, Any]] = {200: {"model": RunEnded}}
+    router.add_api_route(f"{path}/end", end_run, methods=["POST"], responses=ended, response_model=None)
     for method, outcome_route in (("POST", set_outcome), ("DELETE", delete_outcome)):
         said: dict[int | str, dict[str, Any]] = {200: {"model": OutcomeSaid}}
         router.add_api_route(f"{path}/outcome", outcome_route, methods=[method], responses=said, response_model=None)

@@ -12,18 +12,22 @@ from starlette.responses import Response
 from service.api import key_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
+from service.api.views import KeyId
 from service.core.tenants.keys import GRACE_S, LONGEST_GRACE_S, MAX_NAME_CHARS, KeyRecord, KeyState, now_ms
 from service.records import JsonObject
 
 _GRACE = Query(
-    GRACE_S, ge=0, le=LONGEST_GRACE_S, allow_inf_nan=False, description="How long the token before stays good."
+    GRACE_S, ge=0, le=LONGEST_GRACE_S, allow_inf_nan=False, description="Seconds for which the token before stays good."
 )
 
 
 class NewKey(BaseModel):
     """A key to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"kind": "ingest", "name": "support agent", "expires_in_days": 90}]},
+    )
 
     kind: Literal["ingest", "read", "admin"] = Field(
         description="`ingest` sends steps and outcomes, `read` looks, `admin` does everything in the project."
@@ -37,16 +41,16 @@ class NewKey(BaseModel):
 class KeyView(BaseModel):
     """A key, without its secret."""
 
-    id: str
-    kind: str
-    name: str
-    state: KeyState
-    created_ms: int
-    expires_ms: int | None
+    id: str = Field(description="Its public name: what its token begins with.")
+    kind: str = Field(description="`ingest`, `read` or `admin`.")
+    name: str = Field(description="What it is called.")
+    state: KeyState = Field(description="`active`, `expired` or `revoked`.")
+    created_ms: int = Field(description="When it was made (ms since 1970).")
+    expires_ms: int | None = Field(description="When it runs out (ms since 1970); null: never.")
     last_used_ms: int | None = Field(description="To some minutes.")
-    rotated_ms: int | None
+    rotated_ms: int | None = Field(description="When it last had a new token (ms since 1970); null: never.")
     old_token_until_ms: int | None = Field(description="Until when the token before the last rotation is good.")
-    revoked_ms: int | None
+    revoked_ms: int | None = Field(description="When it was revoked (ms since 1970); null: it was not.")
 
 
 class KeyShown(KeyView):
@@ -58,7 +62,7 @@ class KeyShown(KeyView):
 class KeyList(BaseModel):
     """The project's keys, oldest first."""
 
-    keys: list[KeyView]
+    keys: list[KeyView] = Field(description="The keys.")
 
 
 def build_key_router(deps: ApiDeps) -> APIRouter:
@@ -74,7 +78,7 @@ def build_key_router(deps: ApiDeps) -> APIRouter:
         return str(named)
 
     async def create_key(request: Request, body: NewKey) -> Response:
-        """Makes a key. The answer holds its token, this once; only a hash of it is kept."""
+        """Make a key. The answer holds its token, this once; only a hash of it is kept."""
         project = await project_in(request)
         record, token = await key_acts.make_key(
             deps, principal_of(request), project, body.kind, body.name, body.expires_in_days
@@ -82,24 +86,24 @@ def build_key_router(deps: ApiDeps) -> APIRouter:
         return to_answer({**to_key_view(record, 0), "token": token}, 201)
 
     async def list_keys(request: Request) -> Response:
-        """Lists the project's keys, without secrets. Those that ran out or were revoked stay for 90 days."""
+        """List the project's keys, without secrets. Those that ran out or were revoked stay for 90 days."""
         used = await deps.keys.last_used_ms()
         found = await deps.keys.list_keys(await project_in(request))
         return to_answer({"keys": [to_key_view(one, used.get(one.key_id, 0)) for one in found]})
 
-    async def get_key(key_id: str, request: Request) -> Response:
-        """One key, without its secret."""
+    async def get_key(key_id: KeyId, request: Request) -> Response:
+        """Read one key, without its secret."""
         record = await deps.keys.get(await project_in(request), key_id)
         return to_answer(to_key_view(record, (await deps.keys.last_used_ms()).get(key_id, 0)))
 
-    async def rotate_key(key_id: str, request: Request, grace_s: float = _GRACE) -> Response:
-        """Gives the key a new token, shown this once. The one before stays good for `grace_s`."""
+    async def rotate_key(key_id: KeyId, request: Request, grace_s: float = _GRACE) -> Response:
+        """Give a key a new token, shown this once. The one before stays good for `grace_s`."""
         project = await project_in(request)
         record, token = await key_acts.rotate_key(deps, principal_of(request), project, key_id, grace_s)
         return to_answer({**to_key_view(record, 0), "token": token})
 
-    async def revoke_key(key_id: str, request: Request) -> Response:
-        """Ends the key for good: no process takes it any more within about a second, and open event streams end."""
+    async def revoke_key(key_id: KeyId, request: Request) -> Response:
+        """Revoke a key for good. Within about a second no process takes it any more, and its open event streams end."""
         project = await project_in(request)
         await key_acts.revoke_key(deps, principal_of(request), project, key_id)
         return Response(status_code=204)
@@ -126,7 +130,17 @@ def build_key_router(deps: ApiDeps) -> APIRouter:
     return router
 
 
-_NAMED = {"parameters": [{"name": "project", "in": "path", "required": True, "schema": {"type": "string"}}]}
+_NAMED = {
+    "parameters": [
+        {
+            "name": "project",
+            "in": "path",
+            "required": True,
+            "description": "The project's name.",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 
 
 def to_key_view(record: KeyRecord, used_ms: int) -> JsonObject:

@@ -21,8 +21,9 @@ ShownState = Literal[
     "live", "all", "ok", "warning", "acknowledged", "recovered", "ended", "expired", "succeeded", "failed"
 ]
 LIMIT = 50
-_STATE = Query("live", description="`live`: runs that are not over.")
-_SORT = Query("risk")
+_STATE = Query("live", description="Only runs in this state; `live`: those that are not over, `all`: every one.")
+_SORT = Query("risk", description="The riskiest first, or the newest.")
+_MIN_RISK = Query(0.0, ge=0, le=1, allow_inf_nan=False, description="Only runs whose latest risk is at least this.")
 
 
 def build_live_run_router(deps: ApiDeps) -> APIRouter:
@@ -32,16 +33,16 @@ def build_live_run_router(deps: ApiDeps) -> APIRouter:
     async def stream_list(
         request: Request,
         state: ShownState = _STATE,
-        agent: str = Query("", max_length=200),
-        monitor: str = Query("", max_length=200),
-        min_risk: float = Query(0.0, ge=0, le=1, allow_inf_nan=False),
+        agent: str = Query("", max_length=200, description="Only runs of this agent."),
+        monitor: str = Query("", max_length=200, description="Only runs that this monitor scores."),
+        min_risk: float = _MIN_RISK,
         search: str = Query("", max_length=200, description="Part of a run's name."),
         sort: Literal["risk", "newest"] = _SORT,
-        limit: int = Query(LIMIT, ge=1, le=200),
+        limit: int = Query(LIMIT, ge=1, le=200, description="So many runs at most."),
         first: int = Query(0, ge=0, le=RUNS_KEPT, description="Runs from this place of the order on; 0 for the top."),
     ) -> Response:
-        """The list of runs as it stands, once a second. Event `list`: `order` (the runs to show), `rows` (those that
-        changed since the event before), `matching` and `known` (how many runs). Begins anew after a reconnect. The
+        """Follow the list of runs, as it stands once a second. Event `list`: `order` (the runs to show), `rows` (those
+        that changed since the event before), `matching` and `known` (how many runs). Begins anew after a reconnect. The
         newest 20,000 runs are looked at.
         """
         query = LiveQuery(project_of(request), state, agent, monitor, min_risk, search, sort, limit, first)

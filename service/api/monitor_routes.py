@@ -14,7 +14,7 @@ from service.api.bodies import JSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps, project_of
 from service.api.problems import problem
 from service.api.step_route import to_answer
-from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorView, PreviewView
+from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorId, MonitorView, PreviewView
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
 from service.core.switching import standing_of
@@ -25,7 +25,14 @@ from service.records import Registration, WorkerReport
 _ONE_STEP = {
     "oneOf": [*RAW_STEP_SCHEMA["oneOf"], {"type": "array", "items": RAW_STEP_SCHEMA, "minItems": 1, "maxItems": 1}]
 }
-_STEP_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _ONE_STEP}}}}
+_EXAMPLES = {"step": {"value": {"role": "assistant", "content": "Let me look that up."}}}
+_STEP_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "One raw step as the agent emits it.",
+        "content": {"application/json": {"schema": _ONE_STEP, "examples": _EXAMPLES}},
+    }
+}
 
 
 def build_monitor_router(deps: ApiDeps) -> APIRouter:
@@ -33,14 +40,15 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(prefix="/v1/monitors", tags=["monitors"])
 
     async def list_monitors(request: Request) -> Response:
-        """The monitors that the project may use, the active one first, and how far workers are with each."""
+        """List the monitors that the project may use. The active one comes first; each says how far workers are with
+        it."""
         project = project_of(request)
         registered, alive = await look(deps)
         shown = [to_monitor_view(deps, entry, project, registered, alive) for entry in deps.catalogue.list(project)]
         return to_answer({"monitors": shown})
 
-    async def get_monitor(monitor_id: str, request: Request) -> Response:
-        """What a monitor is, what it promises, three raw steps as it reads them, and what it came to as a shadow over
+    async def get_monitor(monitor_id: MonitorId, request: Request) -> Response:
+        """Read what a monitor is. Its promise and figures, how it reads raw steps, and what it came to as a shadow over
         the project's runs."""
         project = project_of(request)
         entry = await deps.catalogue.get(monitor_id, project)
@@ -52,8 +60,8 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         view = to_monitor_view(deps, entry, project, registered, alive)
         return to_answer({**view, **shown, "as_shadow": counts})
 
-    async def preview(monitor_id: str, request: Request) -> Response:
-        """How the monitor's adapter reads one raw step, once masked like those to score. Stores and scores nothing."""
+    async def preview(monitor_id: MonitorId, request: Request) -> Response:
+        """Try how a monitor reads a raw step. It is masked like those to score; nothing is stored or scored."""
         entry = await deps.catalogue.get(monitor_id, project_of(request))
         headers = dict(request.scope["headers"])
         unsupported = check_media(headers, JSON_TYPES)

@@ -49,7 +49,8 @@ def build_otlp_router(deps: ApiDeps) -> APIRouter:
         return await endpoint.answer(request, SPANS)
 
     async def post_logs(request: Request) -> Response:
-        """Take an export of log records (ExportLogsServiceRequest). GenAI events among them are stored as raw steps."""
+        """Take an export of log records (ExportLogsServiceRequest). GenAI events among them are
+        stored as raw steps."""
         return await endpoint.answer(request, LOGS)
 
     content = {media: {"schema": {"type": "object"}} for media in MEDIA_TYPES}
@@ -64,7 +65,10 @@ def build_otlp_router(deps: ApiDeps) -> APIRouter:
                     "description": "What was taken is stored; `partialSuccess` counts what was not",
                     "content": content,
                 },
-                "default": {"description": "google.rpc.Status in the encoding of the request", "content": content},
+                "default": {
+                    "description": "400, 401, 403, 413, 415, 429, 500, 503: google.rpc.Status, encoded as the request",
+                    "content": content,
+                },
             },
             openapi_extra={"requestBody": {"required": True, "content": content}},
         )

@@ -29,7 +29,7 @@ def build_privacy_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["privacy"])
 
     async def get_privacy(request: Request) -> Response:
-        """What is masked and kept of this project's runs, for how long, and how old the oldest of them is."""
+        """Read what is masked and kept of the project's runs. For how long, too, and how old the oldest of them is."""
         project, rules = project_of(request), deps.privacy
         return to_answer(
             {

@@ -52,6 +52,26 @@ TABLE: tuple[ProblemRow, ...] = (
     (errors.LogUnavailable, 503, "log-unavailable", "The durable log does not answer"),
     (errors.TransientError, 503, "unavailable", "Not now"),
 )
+# Problems that are no error of the service's own: status, name, title.
+NOT_JSON = (400, "not-json", "The body is not JSON")
+INVALID = (422, "invalid", "The request does not fit what is described in /openapi.json")
+MEDIA_TYPE_NOT_TAKEN = (415, "unsupported-media-type", "The body is of a type that is not taken")
+ENCODING_NOT_TAKEN = (415, "unsupported-encoding", "The body is in an encoding that is not taken")
+MISDIRECTED = (421, "misdirected", "Not this host")
+INTERNAL = (500, "internal", "A defect of the service")
+# Named by what HTTP calls their status.
+BAD_REQUEST = (400, "bad-request", "Bad Request")
+METHOD_NOT_ALLOWED = (405, "method-not-allowed", "Method Not Allowed")
+OTHERS = (
+    NOT_JSON,
+    BAD_REQUEST,
+    METHOD_NOT_ALLOWED,
+    MEDIA_TYPE_NOT_TAKEN,
+    ENCODING_NOT_TAKEN,
+    MISDIRECTED,
+    INVALID,
+    INTERNAL,
+)
 
 
 def problem(
@@ -84,7 +104,7 @@ def find_row(error: errors.ServiceError, narrower: Sequence[ProblemRow] = ()) ->
     for kind, status, name, title in (*narrower, *TABLE):
         if isinstance(error, kind):
             return status, name, title
-    return 500, "internal", "A defect of the service"
+    return INTERNAL
 
 
 def to_problem(
@@ -127,10 +147,8 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
         faults = [_fault(one) for one in error.errors()]
         detail = "; ".join(f"{fault.get('pointer', fault.get('parameter', ''))}: {fault['detail']}" for fault in faults)
         if any(one["type"] == "json_invalid" for one in error.errors()):
-            return problem(400, "not-json", "The body is not JSON", detail, faults=faults)
-        return problem(
-            422, "invalid", "The request does not fit what is described in /openapi.json", detail, faults=faults
-        )
+            return problem(*NOT_JSON, detail, faults=faults)
+        return problem(*INVALID, detail, faults=faults)
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -147,7 +165,7 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
 
     async def on_defect(request: Request, error: Exception) -> Response:
         log.error("a defect in %s %s", request.method, request.url.path, exc_info=error)
-        return problem(500, "internal", "A defect of the service", "the service's log says more")
+        return problem(*INTERNAL, "the service's log says more")
 
     app.add_exception_handler(errors.ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
+from service.api.views import ProjectName
 from service.core.projects import PROJECT_NAME, Feedback, Privacy, ProjectSettings, RateLimits
 from service.records import JsonObject
 
@@ -18,23 +19,29 @@ from service.records import JsonObject
 class OwnSettings(BaseModel):
     """What a project may set for itself. A section that is given replaces the one before; others stay."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"privacy": {"redact": ["secrets", "email"]}}]}
+    )
 
-    privacy: Privacy | None = None
-    feedback: Feedback | None = None
+    privacy: Privacy | None = Field(None, description="What is masked and kept.")
+    feedback: Feedback | None = Field(None, description="How outcomes are used.")
 
 
 class AllSettings(OwnSettings):
     """What the operator may set for a project: its limits too, which would be none if it set them itself. Monitors are
     chosen by their own routes."""
 
-    limits: RateLimits | None = None
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"limits": {"steps_per_s": 200, "burst_steps": 2000}}]}
+    )
+
+    limits: RateLimits | None = Field(None, description="How much it may send.")
 
 
 class NewProject(BaseModel):
     """A project to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "support"}]})
 
     name: str = Field(pattern=f"^{PROJECT_NAME.pattern}$", description="Small letters, digits, _ and -.")
 
@@ -42,14 +49,14 @@ class NewProject(BaseModel):
 class ProjectView(BaseModel):
     """A project and its settings."""
 
-    name: str
-    settings: ProjectSettings
+    name: str = Field(description="The project.")
+    settings: ProjectSettings = Field(description="All its settings, as they hold now.")
 
 
 class ProjectList(BaseModel):
     """All projects, `default` first."""
 
-    projects: list[str]
+    projects: list[str] = Field(description="Their names.")
 
 
 def build_project_router(deps: ApiDeps) -> APIRouter:
@@ -64,34 +71,34 @@ def build_project_router(deps: ApiDeps) -> APIRouter:
         return to_answer(to_project_view(project, settings))
 
     async def get_own(request: Request) -> Response:
-        """The caller's project and its settings."""
+        """Read the caller's project and its settings."""
         project = project_of(request)
         return to_answer(to_project_view(project, await deps.projects.settings(project)))
 
     async def put_own(request: Request, body: OwnSettings) -> Response:
-        """Changes settings of the caller's project: each section given replaces the one before."""
+        """Change settings of the caller's project. Each section given replaces the one before."""
         return await put(request, project_of(request), body)
 
     async def list_projects() -> Response:
-        """All projects."""
+        """List all projects."""
         return to_answer({"projects": await deps.projects.names()})
 
     async def create_project(request: Request, body: NewProject) -> Response:
-        """Makes a project, with default settings and no key."""
+        """Make a project, with default settings and no key."""
         settings = await deps.projects.create(body.name)
         await deps.audit.note(principal_of(request), "project.create", body.name, project=body.name)
         return to_answer(to_project_view(body.name, settings), 201)
 
-    async def get_project(project: str) -> Response:
-        """A project and its settings."""
+    async def get_project(project: ProjectName) -> Response:
+        """Read a project and its settings."""
         return to_answer(to_project_view(project, await deps.projects.settings(project)))
 
-    async def put_project(project: str, request: Request, body: AllSettings) -> Response:
-        """Changes a project's settings, its limits too: each section given replaces the one before."""
+    async def put_project(project: ProjectName, request: Request, body: AllSettings) -> Response:
+        """Change a project's settings, its limits too. Each section given replaces the one before."""
         return await put(request, project, body)
 
-    async def delete_project(project: str, request: Request) -> Response:
-        """Deletes a project that has neither good keys nor runs; its webhooks and its audit log go with it."""
+    async def delete_project(project: ProjectName, request: Request) -> Response:
+        """Delete a project. Only one that has neither good keys nor runs; its webhooks and its audit log go with it."""
         await deps.projects.delete(project)
         await deps.audit.note(principal_of(request), "project.delete", project)
         return Response(status_code=204)

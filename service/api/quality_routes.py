@@ -9,6 +9,7 @@ from starlette.responses import Response
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.quality_views import FeedbackView, MonitorQuality, QualityPage
 from service.api.step_route import to_answer
+from service.api.views import MonitorId
 from service.core.projects import Feedback, ProjectSettings
 
 
@@ -17,13 +18,13 @@ def build_quality_router(deps: ApiDeps) -> APIRouter:
     router = APIRouter(tags=["quality"])
 
     async def list_quality(request: Request) -> Response:
-        """What runs of the caller's project say of each monitor that scored them; up to some seconds old."""
+        """Read how good monitors are. What the project's runs say of each that scored them; up to some seconds old."""
         project = project_of(request)
         reports = await deps.quality.reports()
         return to_answer({"monitors": [report for (whose, _), report in reports.items() if whose == project]})
 
-    async def get_quality(monitor_id: str, request: Request) -> Response:
-        """What runs of the caller's project say of one monitor."""
+    async def get_quality(monitor_id: MonitorId, request: Request) -> Response:
+        """Read how good one monitor is. What the project's runs say of it."""
         project = project_of(request)
         if monitor_id == "active":
             monitor_id = deps.catalogue.choose(project).monitor_id
@@ -33,7 +34,7 @@ def build_quality_router(deps: ApiDeps) -> APIRouter:
         return to_answer(report)
 
     async def get_feedback(request: Request) -> Response:
-        """How the project uses outcomes."""
+        """Read how the project uses outcomes."""
         return to_answer(deps.book.settings(project_of(request)).feedback.model_dump())
 
     async def put_feedback(request: Request, said: FeedbackView) -> Response:

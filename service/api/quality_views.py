@@ -14,17 +14,17 @@ Test = Literal["promise", "coverage", "symbols"]
 class ShareOfRuns(BaseModel):
     """`hits` of `of` runs, and the 95 % interval (Wilson) for so many; all null where there are none."""
 
-    hits: int
-    of: int
-    value: Probability | None
-    low: Probability | None
-    high: Probability | None
+    hits: int = Field(description="How many of them.")
+    of: int = Field(description="Of how many.")
+    value: Probability | None = Field(description="The share.")
+    low: Probability | None = Field(description="Lower end of its 95 % interval.")
+    high: Probability | None = Field(description="Upper end.")
 
 
 class RightnessView(BaseModel):
     """How often the monitor is right, over runs with an outcome in which nobody intervened."""
 
-    runs: int
+    runs: int = Field(description="How many runs.")
     precision: ShareOfRuns = Field(description="Of the runs that alerted, those that failed.")
     recall: ShareOfRuns = Field(description="Of the runs that failed, those that alerted, whenever.")
     false_alarms: ShareOfRuns = Field(description="Of the runs that succeeded, those that alerted.")
@@ -33,14 +33,14 @@ class RightnessView(BaseModel):
 class AllRuns(RightnessView):
     """Over all runs, those that were warned about, and the control runs, which no warning has moved."""
 
-    warned: RightnessView
-    control: RightnessView
+    warned: RightnessView = Field(description="Over runs that were warned about, where they alerted.")
+    control: RightnessView = Field(description="Over control runs.")
 
 
 class CalibrationView(BaseModel):
     """Failure probabilities over the runs' scored steps, each run weighing the same, against what came."""
 
-    runs: int
+    runs: int = Field(description="How many runs.")
     error: float | None = Field(description="Expected calibration error, ten bins; above 0 by chance alone.")
     excess: float | None = Field(description="Share of failures less mean probability: above 0 is too hopeful.")
     z: float | None = Field(description="`excess` in its standard errors: a figure for one look, no test over time.")
@@ -49,15 +49,15 @@ class CalibrationView(BaseModel):
 class RecentRuns(AllRuns):
     """Over the latest runs with an outcome."""
 
-    since_ms: int | None
-    calibration: CalibrationView
+    since_ms: int | None = Field(description="When the first of them got its outcome (ms since 1970).")
+    calibration: CalibrationView = Field(description="Whether probabilities came true.")
 
 
 class QualityCounts(BaseModel):
     """Runs of this monitor that are over, since it first scored one; deleted ones count on."""
 
-    successes: int
-    failures: int
+    successes: int = Field(description="Runs that succeeded.")
+    failures: int = Field(description="Runs that failed.")
     intervened: int = Field(description="Of both: somebody acted on the warning. They count nowhere else.")
     unlabelled: int = Field(description="Ended, and nobody said how.")
     control: int = Field(description="Of all: recorded, and never warned about.")
@@ -67,9 +67,9 @@ class RuleView(BaseModel):
     """The promise of one decision rule."""
 
     group: str = Field(description='Whose runs have the rule: "" all whom nobody named, "*" groups without their own.')
-    calibration_successes: int
+    calibration_successes: int = Field(description="Successful runs that the threshold rests on.")
     expected: float | None = Field(description="The share of false alarms to expect; null: too few runs, never alerts.")
-    false_alarms: ShareOfRuns
+    false_alarms: ShareOfRuns = Field(description="Over live runs that succeeded.")
     evidence: float | None = Field(
         description="1 for none. While the promise holds it reaches 1 / p with probability p at most, ever."
     )
@@ -78,11 +78,11 @@ class RuleView(BaseModel):
 class PromiseView(BaseModel):
     """Whether successful runs alert no oftener than the calibration runs had it."""
 
-    alpha: float
-    confidence: float | None
+    alpha: float = Field(description="The promised share of successful runs that alert, at most.")
+    confidence: float | None = Field(description="In which share of calibrations it holds; null: on average.")
     level: float = Field(description="The probability that `broken` is ever said of a monitor that keeps its promise.")
-    broken: bool
-    rules: list[RuleView]
+    broken: bool = Field(description="True once a test has said that more runs alert than promised.")
+    rules: list[RuleView] = Field(description="By group of runs.")
 
 
 class ShareNow(BaseModel):
@@ -90,9 +90,9 @@ class ShareNow(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    name: str
-    reference: float
-    now: float | None
+    name: str = Field(description="What is counted.")
+    reference: float = Field(description="Over the calibration runs.")
+    now: float | None = Field(description="Over the latest runs; null where there are none.")
     rise: float | None = Field(None, description="Evidence that more runs lie above nine tenths of the calibration's.")
     fall: float | None = Field(None, description="Evidence that more lie below; null where that is no matter.")
 
@@ -100,18 +100,18 @@ class ShareNow(BaseModel):
 class DriftView(BaseModel):
     """Runs that ended, held against the calibration runs. `level` is for all shares together."""
 
-    level: float
-    runs: int
-    reference_runs: int
-    drifted: bool
-    shares: list[ShareNow]
+    level: float = Field(description="The probability that `drifted` is ever said where nothing has changed.")
+    runs: int = Field(description="Live runs looked at.")
+    reference_runs: int = Field(description="Calibration runs.")
+    drifted: bool = Field(description="True once a test has said so.")
+    shares: list[ShareNow] = Field(description="Each share that is watched.")
 
 
 class CoverageView(DriftView):
     """What the adapter makes of raw steps."""
 
     known: float | None = Field(description="Share of steps that a case of the adapter knew, lately.")
-    reference_known: float
+    reference_known: float = Field(description="The same over the calibration runs.")
 
 
 class SymbolsView(DriftView):
@@ -123,36 +123,36 @@ class SymbolsView(DriftView):
 class FlagView(BaseModel):
     """A test has said that something has changed. It stays, for this monitor."""
 
-    test: Test
-    at_ms: int
-    runs: int
-    log_evidence: float
+    test: Test = Field(description="Which test.")
+    at_ms: int = Field(description="When (ms since 1970).")
+    runs: int = Field(description="After how many runs.")
+    log_evidence: float = Field(description="Natural logarithm of the evidence.")
     about: str = Field(description="The share (+ above, - below), or the group of runs.")
 
 
 class MonitorQuality(BaseModel):
     """What live runs of the caller's project say of a monitor."""
 
-    monitor_id: str
-    counts: QualityCounts
-    all: AllRuns
-    recent: RecentRuns
+    monitor_id: str = Field(description="The monitor.")
+    counts: QualityCounts = Field(description="Runs that are over.")
+    all: AllRuns = Field(description="Over all of them.")
+    recent: RecentRuns = Field(description="Over the latest.")
     promise: PromiseView | None = Field(description="Null where the bundle is not known here.")
     coverage: CoverageView | None = Field(description="Null where the bundle has no reference: unknown, not 0.")
-    symbols: SymbolsView | None
-    flags: list[FlagView]
+    symbols: SymbolsView | None = Field(description="Null where the bundle has no reference.")
+    flags: list[FlagView] = Field(description="What tests have said so far.")
 
 
 class QualityPage(BaseModel):
     """Every monitor that has scored runs of the caller's project."""
 
-    monitors: list[MonitorQuality]
+    monitors: list[MonitorQuality] = Field(description="One report each.")
 
 
 class FeedbackView(BaseModel):
     """How the project uses outcomes."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"control_ratio": 0.05}]})
 
     control_ratio: float = Field(
         strict=True,

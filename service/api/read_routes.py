@@ -16,6 +16,7 @@ from service.api.deps import ApiDeps, project_of
 from service.api.step_route import to_answer
 from service.api.views import (
     Acknowledge,
+    AlertId,
     AlertPage,
     AlertView,
     RunDetail,
@@ -34,12 +35,13 @@ from service.errors import NameRefused, NotFound
 from service.records import AlertQuery, RunQuery, RunRef
 
 _AFTER = Query(None, max_length=500, description="`next` of the page before.")
-_STATE = Query(None)
-_SEVERITY = Query(None)
+_RUN_STATE = Query(None, description="Only runs in this state.")
+_ALERT_STATE = Query(None, description="Only alerts in this state.")
+_SEVERITY = Query(None, description="Only alerts of this severity.")
 _SINCE = Query(None, ge=0, le=2**53, description="Only runs created at this time (ms since 1970) or later.")
 _UNTIL = Query(None, ge=0, le=2**53, description="Only runs created before this time (ms since 1970).")
 _MIN_RISK = Query(None, ge=0, le=1, allow_inf_nan=False, description="Only runs whose latest risk is at least this.")
-_LIMIT = Query(50, ge=1, le=500)
+_LIMIT = Query(50, ge=1, le=500, description="So many at most.")
 
 
 def build_run_router(deps: ApiDeps) -> APIRouter:
@@ -50,15 +52,15 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
         request: Request,
         limit: int = _LIMIT,
         after: str | None = _AFTER,
-        state: RunState | None = _STATE,
-        agent: str | None = Query(None, max_length=200),
+        state: RunState | None = _RUN_STATE,
+        agent: str | None = Query(None, max_length=200, description="Only runs of this agent."),
         monitor: str | None = Query(None, max_length=200, description="Only runs that this monitor scores."),
         since_ms: int | None = _SINCE,
         until_ms: int | None = _UNTIL,
         min_risk: float | None = _MIN_RISK,
     ) -> Response:
-        """Runs, newest first. A page may hold fewer than `limit` and still have a `next`: filters look at some thousand
-        runs at a time.
+        """List runs, newest first. A page may hold fewer than `limit` and still have a `next`: filters look at some
+        thousand runs at a time.
         """
         query = RunQuery(
             project_of(request), limit, read_mark(after), state, agent, monitor, since_ms, until_ms, min_risk
@@ -72,7 +74,7 @@ def build_run_router(deps: ApiDeps) -> APIRouter:
         first: int = Query(0, ge=0, le=2**31, description="Scores from this position on."),
         limit: int = Query(2000, ge=1, le=10_000, description="So many scores at most."),
     ) -> Response:
-        """A run, its risk step by step, and its alerts."""
+        """Read a run, its risk step by step, and its alerts."""
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)
         record, scores, alerts = await asyncio.gather(
@@ -97,23 +99,23 @@ def build_alert_router(deps: ApiDeps) -> APIRouter:
         request: Request,
         limit: int = _LIMIT,
         after: str | None = _AFTER,
-        run_id: str | None = Query(None, max_length=200),
-        state: AlertState | None = _STATE,
+        run_id: str | None = Query(None, max_length=200, description="Only alerts of this run."),
+        state: AlertState | None = _ALERT_STATE,
         severity: Severity | None = _SEVERITY,
     ) -> Response:
-        """Alerts, newest first."""
+        """List alerts, newest first."""
         alerts, following = await deps.reader.list_alerts(
             AlertQuery(project_of(request), limit, read_mark(after), run_id, state, severity)
         )
         return to_answer({"alerts": [to_alert_view(alert) for alert in alerts], "next": to_mark(following)})
 
-    async def get_alert(alert_id: str, request: Request) -> Response:
-        """One alert, and what has become of it."""
+    async def get_alert(alert_id: AlertId, request: Request) -> Response:
+        """Read one alert, and what has become of it."""
         return to_answer(to_alert_view(await find_alert(deps, project_of(request), alert_id)))
 
-    async def acknowledge(alert_id: str, request: Request, said: Acknowledge | None = None) -> Response:
-        """Say that somebody has taken note of an alert: nothing more is sent about this episode. The first time counts;
-        saying it again changes nothing and answers the same. The run's next episode alerts anew.
+    async def acknowledge(alert_id: AlertId, request: Request, said: Acknowledge | None = None) -> Response:
+        """Take note of an alert. Nothing more is sent about this episode. The first time counts; saying it again
+        changes nothing and answers the same. The run's next episode alerts anew.
         """
         said = said or Acknowledge()
         return to_answer(

@@ -24,7 +24,7 @@ from service.records import RunRef
 class MovedView(BaseModel):
     """What a field of the step, or words in it, did to the score."""
 
-    field: str
+    field: str = Field(description="The field of the StepView.")
     text: str = Field(description="One or two words of the field; empty where the whole field is meant.")
     weight: float = Field(description="Of the raw failure logit, lost when that is left out; positive is worse.")
 
@@ -32,7 +32,7 @@ class MovedView(BaseModel):
 class RunStepView(BaseModel):
     """A step of a run."""
 
-    position: int
+    position: int = Field(description="The step's place in its run, 0 for the first.")
     turn: int | None = Field(description="Null, like the figures below, until the step is scored.")
     raw: Any = Field(description="The raw step as it was stored, or null.")
     raw_missing: str | None = Field(
@@ -40,8 +40,8 @@ class RunStepView(BaseModel):
         "archive; parked; waiting to be scored; too much to look through."
     )
     view: dict[str, Any] | None = Field(description="The StepView that the run's monitor reads; null without `raw`.")
-    risk: float | None
-    failure_probability: float | None
+    risk: float | None = Field(description="P(the run fails within the monitor's horizon of turns), as it was stored.")
+    failure_probability: float | None = Field(description="P(the run fails in the end), as it was stored.")
     symbol: int | None = Field(description="The event symbol that the monitor assigned.")
     moved: list[MovedView] | None = Field(
         description="What moved the score, the greatest first. Null where it cannot be told: an earlier raw step is "
@@ -52,7 +52,7 @@ class RunStepView(BaseModel):
 class RunStepsPage(BaseModel):
     """Steps of a run, in order."""
 
-    steps: list[RunStepView]
+    steps: list[RunStepView] = Field(description="The steps of this page.")
     next: int | None = Field(description="Give it as ?first= for the next page; null on the last.")
 
 
@@ -64,11 +64,11 @@ def build_run_steps_router(deps: ApiDeps) -> APIRouter:
         run_id: RunId,
         request: Request,
         first: int = Query(0, ge=0, le=2**31, description="Steps from this position on."),
-        limit: int = Query(50, ge=1, le=STEPS_AT_MOST),
+        limit: int = Query(50, ge=1, le=STEPS_AT_MOST, description="So many steps at most."),
         moved: bool = Query(True, description="Whether to tell what moved the score: some milliseconds a step."),
     ) -> Response:
-        """A run's steps: the raw step where it is kept, its fields as the run's monitor reads them, the stored risk,
-        and what moved it.
+        """Read a run's steps. Each has the raw step where it is kept, its fields as the run's monitor reads them, the
+        stored risk, and what moved it.
         """
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)

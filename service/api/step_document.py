@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.bodies import NDJSON_TYPES
-from service.api.views import RUN_ID_SCHEMA, Envelope, Line
+from service.api.views import Envelope, Line
 
 WAIT_MS = 2000
 LONGEST_WAIT_MS = 60_000
@@ -26,16 +26,16 @@ _WAITING: list[dict[str, Any]] = [
     {
         "name": "Content-Encoding",
         "in": "header",
+        "description": "How the body is packed. Limits hold for what it unpacks to.",
         "schema": {"type": "string", "enum": ["gzip", "identity"], "default": "identity"},
     },
 ]
 _PARAMETERS: list[dict[str, Any]] = [
-    {"name": "run_id", "in": "path", "required": True, "schema": RUN_ID_SCHEMA},
     *_WAITING,
     {
         "name": "envelope",
         "in": "query",
-        "description": 'Each item is {"step", "id"?, "seq"?}.',
+        "description": 'Each item is `{"step": …, "id"?: …, "seq"?: …}`.',
         "schema": {"type": "boolean", "default": False},
     },
     {
@@ -51,7 +51,7 @@ STEPS_DOCUMENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One raw step as the agent emits it (an object, or a string for a piece of text log), or an "
-        "array of them; with ?envelope=true each in an envelope.",
+        "array of them; with `?envelope=true` each in an envelope.",
         "content": {
             "application/json": {
                 "schema": {
@@ -80,7 +80,7 @@ LINES_DOCUMENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One step a line, each of any run: "
-        '{"run_id": text, "step": <raw step>, "id"?: text, "seq"?: integer}.',
+        '`{"run_id": text, "step": raw step, "id"?: text, "seq"?: integer}`.',
         "content": {
             NDJSON_TYPES[0]: {
                 "schema": {"type": "string", "description": "Lines, each of them a `Line` as JSON."},

@@ -22,6 +22,7 @@ from service.api.views import (
     BUNDLE_BODY,
     ChosenMonitors,
     ForAgent,
+    MonitorId,
     MonitorRegistered,
     MonitorRemoved,
 )
@@ -52,26 +53,27 @@ def build_switch_router(deps: ApiDeps) -> APIRouter:
 
 
 def _add_choice_routes(router: APIRouter, deps: ApiDeps) -> None:
-    async def activate(monitor_id: str, request: Request, said: ForAgent | None = None) -> Response:
-        """The project's new runs, or those of one agent, begin with this monitor, once every live worker has loaded,
-        checked and tried it; runs that have begun keep theirs. Waits for that up to a minute.
+    async def activate(monitor_id: MonitorId, request: Request, said: ForAgent | None = None) -> Response:
+        """Activate a monitor. The project's new runs, or those of one agent, begin with it, once every live worker has
+        loaded, checked and tried it; the answer waits for that up to a minute. Runs that have begun keep theirs.
         """
         agent = said.agent if said else ""
         chosen = await switch_acts.activate(deps, principal_of(request), monitor_id, agent)
         return to_answer(to_chosen_view(deps, chosen))
 
-    async def set_shadow(monitor_id: str, request: Request) -> Response:
-        """This monitor scores the project's new runs beside their own: for comparison, without alerts."""
+    async def set_shadow(monitor_id: MonitorId, request: Request) -> Response:
+        """Make a monitor the shadow. It scores the project's new runs beside their own: to compare, without alerts."""
         chosen = await switch_acts.set_shadow(deps, principal_of(request), monitor_id)
         return to_answer(to_chosen_view(deps, chosen))
 
-    async def drop_shadow(monitor_id: str, request: Request) -> Response:
-        """The project's new runs have no shadow. Runs that have one keep it."""
+    async def drop_shadow(monitor_id: MonitorId, request: Request) -> Response:
+        """Have no shadow. The project's new runs begin without one; runs that have one keep it."""
         chosen = await switch_acts.drop_shadow(deps, principal_of(request), monitor_id)
         return to_answer(to_chosen_view(deps, chosen))
 
     async def roll_back(request: Request, said: ForAgent | None = None) -> Response:
-        """The project's new runs begin with what was active before. For an agent: with the project's monitor again."""
+        """Go back to what was active before. The project's new runs begin with it; those of an agent that is named,
+        with the project's monitor again."""
         agent = said.agent if said else ""
         chosen = await switch_acts.roll_back(deps, principal_of(request), agent)
         return to_answer(to_chosen_view(deps, chosen))
@@ -87,8 +89,9 @@ def _add_choice_routes(router: APIRouter, deps: ApiDeps) -> None:
 
 def _add_registry_routes(router: APIRouter, deps: ApiDeps) -> None:
     async def register(request: Request, project: str = _PROJECT) -> Response:
-        """Register a bundle: uploaded as tar, tar.gz or zip, or named by its folder on this machine. Workers then load
-        and check it; whether they can, `GET /v1/monitors` says. Registering the same bundle again has them try again.
+        """Register a bundle. It is uploaded as tar, tar.gz or zip, or named by its folder on the API's machine. Workers
+        then load and check it; whether they can, `GET /v1/monitors` says. Registering the same bundle again has them
+        try again.
         """
         headers = dict(request.scope["headers"])
         unsupported = check_media(headers, (*JSON_TYPES, *ARCHIVE_TYPES))
@@ -118,9 +121,9 @@ def _add_registry_routes(router: APIRouter, deps: ApiDeps) -> None:
         answer = {"monitor_id": monitor_id, "name": manifest.name, "created": known is None}
         return to_answer(answer, 200 if known else 201)
 
-    async def remove(monitor_id: str, request: Request) -> Response:
-        """Register a monitor no more and delete its bundle, unless it is active or a shadow anywhere, live runs are on
-        it, or steps wait to be scored. Takes some seconds.
+    async def remove(monitor_id: MonitorId, request: Request) -> Response:
+        """Remove a monitor and its bundle. Not while it is active or a shadow anywhere, live runs are on it, or steps
+        wait to be scored. Takes some seconds.
         """
         await deps.switch.remove(monitor_id, deps.bundles.remove)
         await deps.audit.note(principal_of(request), "monitor.remove", monitor_id)

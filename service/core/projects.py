@@ -45,25 +45,29 @@ class _Section(BaseModel):
 class RateLimits(_Section):
     """How much a project may send: token buckets, None for no limit."""
 
-    steps_per_s: float | None = Field(None, strict=True, gt=0, le=1e6)
-    burst_steps: Whole | None = Field(None, ge=1, le=10_000_000)
-    """What may come at once; None: ten seconds' worth."""
+    steps_per_s: float | None = Field(None, strict=True, gt=0, le=1e6, description="Steps a second, over time.")
+    burst_steps: Whole | None = Field(
+        None, ge=1, le=10_000_000, description="Steps that may come at once; null: ten seconds' worth."
+    )
 
 
 class RedactionRule(_Section):
     """A pattern of the project's own whose matches are masked."""
 
-    name: str = Field(min_length=1, max_length=50, pattern=r"^[a-z0-9_-]+$")
-    pattern: str = Field(min_length=1, max_length=1000)
+    name: str = Field(
+        min_length=1, max_length=50, pattern=r"^[a-z0-9_-]+$", description="Stands for what was masked; one rule each."
+    )
+    pattern: str = Field(min_length=1, max_length=1000, description="A regular expression (RE2).")
 
 
 class Privacy(_Section):
     """What is kept of steps, and for how long. None: as the service's own settings say."""
 
-    content: Literal["keep", "none"] | None = None
-    """`none`: raw steps are dropped once they are scored; scores and states stay."""
-    redact: tuple[Shape, ...] | None = None
-    rules: tuple[RedactionRule, ...] = Field((), max_length=50)
+    content: Literal["keep", "none"] | None = Field(
+        None, description="`none`: raw steps are dropped once they are scored; scores and states stay."
+    )
+    redact: tuple[Shape, ...] | None = Field(None, description="What is masked in all that comes in.")
+    rules: tuple[RedactionRule, ...] = Field((), max_length=50, description="Patterns of its own, masked too.")
 
     @field_validator("rules")
     @classmethod
@@ -77,21 +81,26 @@ class Privacy(_Section):
             raise ValueError("two rules have the same name")
         return rules
 
-    retention_days: float | None = Field(None, strict=True, gt=0, le=36_500)
+    retention_days: float | None = Field(
+        None, strict=True, gt=0, le=36_500, description="Runs idle for so many days are deleted."
+    )
 
 
 class MonitorChoice(_Section):
     """Which monitor a new run begins with. "": the one that the service was started with."""
 
-    active: str = Field("", max_length=200)
+    active: str = Field("", max_length=200, description="Empty: the monitor that the service was started with.")
     agents: dict[Annotated[str, Field(max_length=200)], Annotated[str, Field(max_length=200)]] = Field(
-        default_factory=dict, max_length=200
+        default_factory=dict,
+        max_length=200,
+        description="By the agent named before the run's first step; goes before `active`.",
     )
-    """By the agent named before the run's first step; goes before `active`."""
-    shadow: str = Field("", max_length=200)
-    """A monitor that scores new runs beside theirs, for comparison, without alerting. "": none."""
-    history: tuple[str, ...] = Field((), max_length=20)
-    """What was active before, the latest first: where a roll-back goes."""
+    shadow: str = Field(
+        "", max_length=200, description="Scores new runs beside theirs, for comparison, without alerting; empty: none."
+    )
+    history: tuple[str, ...] = Field(
+        (), max_length=20, description="What was active before, the latest first: where a roll-back goes."
+    )
 
     def ids(self) -> set[str]:
         """All monitors that are chosen for something; "" is none."""
@@ -101,17 +110,23 @@ class MonitorChoice(_Section):
 class Feedback(_Section):
     """How outcomes are used."""
 
-    control_ratio: float = Field(0.0, strict=True, ge=0, le=1)
-    """Share of alerts that are recorded and neither delivered nor shown, for an estimate that no warning has moved."""
+    control_ratio: float = Field(
+        0.0,
+        strict=True,
+        ge=0,
+        le=1,
+        description="Share of runs whose alerts are recorded and neither delivered nor shown, for an estimate that no "
+        "warning has moved.",
+    )
 
 
 class ProjectSettings(_Section):
     """All that a project may set."""
 
-    limits: RateLimits = RateLimits()
-    privacy: Privacy = Privacy()
-    monitors: MonitorChoice = MonitorChoice()
-    feedback: Feedback = Feedback()
+    limits: RateLimits = Field(RateLimits(), description="How much it may send.")
+    privacy: Privacy = Field(Privacy(), description="What is masked and kept.")
+    monitors: MonitorChoice = Field(MonitorChoice(), description="What its new runs begin with.")
+    feedback: Feedback = Field(Feedback(), description="How outcomes are used.")
 
 
 class ProjectBook:

@@ -546,6 +546,20 @@ class TestOperations:
             assert path in document["paths"]
         assert orjson.dumps(document)
 
+    @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
+    async def test_no_page_shows_that_document_since_it_would_load_scripts_from_elsewhere(
+        self, api: Api, path: str
+    ) -> None:
+        answer = await api.http.get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 404
+        assert "/openapi.json" in answer.json()["detail"]
+
+    async def test_that_document_is_json_with_which_a_browser_may_do_nothing(self, api: Api) -> None:
+        answer = await api.http.get("/openapi.json")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
     async def test_webhook_errors_are_problems(self, api: Api) -> None:
         answer = await api.http.post("/v1/webhooks", json={"url": "http://10.0.0.1/x"})
         check_problem(answer, 422, "target-refused")
