@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
-from service.api.views import RunId
+from service.api.values import RunId
 from service.core.ingest import check_run_id
 from service.errors import NotFound
 from service.records import Deletion, RunRef

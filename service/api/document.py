@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel, Field
 
 from service.api.problems import MEDIA_TYPE, OTHERS, ProblemRow
 from service.api.problems import TABLE as ERRORS
 from service.api.refusals import EVERYWHERE
 from service.api.refusals import TABLE as REFUSALS
 from service.api.scopes import OPEN, needed_scope
-from service.api.views import Problem
 
 TYPE = "urn:forewarn:problem:"
 TAGS = {
@@ -35,8 +35,23 @@ _SENTENCE = re.compile(r"(.+?\.)(?:\s+|$)(.*)", re.DOTALL)
 _KEY = {
     "type": "http",
     "scheme": "bearer",
-    "description": "An API key. On loopback, while there is none, no request needs one. Its name comes with a scope.",
+    "description": "An API key with the scope that is listed. On loopback, while there is no key, none is needed.",
 }
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="`urn:forewarn:problem:` and the problem's name. It stays; texts may change.")
+    title: str = Field(description="What this type of problem is, in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What is wrong here, and what to do.")
+    errors: list[dict[str, str]] | None = Field(
+        None, description="What is wrong where: a JSON pointer into the body, or a parameter."
+    )
+    rejected: list[dict[str, Any]] | None = Field(
+        None, description="Of a request with several steps of which none was taken: each with its reason."
+    )
 
 
 class DocumentedApp(FastAPI):

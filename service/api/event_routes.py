@@ -21,8 +21,10 @@ from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.api.alert_views import to_alert_view
 from service.api.deps import ApiDeps, principal_of, project_of
-from service.api.views import RunId, to_alert_view, to_run_view, to_score_view
+from service.api.run_views import to_run_view, to_score_view
+from service.api.values import RunId
 from service.core.ingest import check_run_id
 from service.core.live import Reset, StreamGate, Update, Updates
 from service.errors import NameRefused, NotFound, TransientError

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, project_of
+from service.api.run_views import Outcome, OutcomeSaid, RunEnded, RunStart, RunStarted
 from service.api.step_document import LINES_DOCUMENT, STEPS_DOCUMENT
 from service.api.step_route import StepEndpoint, to_answer
-from service.api.views import Outcome, OutcomeSaid, RunEnded, RunId, RunStart, RunStarted, StepsAnswer
+from service.api.step_views import StepsAnswer
+from service.api.values import RunId
 from service.core import outcomes as core_outcomes
 from service.core.ingest import NO_MONITOR, check_run_id
 from service.core.privacy.redaction import mask_description

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from service.api import key_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
-from service.api.views import KeyId
+from service.api.values import KeyId
 from service.core.tenants.keys import GRACE_S, LONGEST_GRACE_S, MAX_NAME_CHARS, KeyRecord, KeyState, now_ms
 from service.records import JsonObject
 

@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from service.api.bodies import JSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps, project_of
+from service.api.monitor_views import MonitorDetail, MonitorView, PreviewView
 from service.api.problems import problem
 from service.api.step_route import to_answer
-from service.api.views import RAW_STEP_SCHEMA, MonitorDetail, MonitorId, MonitorView, PreviewView
+from service.api.step_views import RAW_STEP_SCHEMA
+from service.api.values import MonitorId
 from service.core.catalogue import MonitorEntry
 from service.core.raw_steps import StepLimits, parse_steps
 from service.core.switching import standing_of

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
-from service.api.views import ProjectName
+from service.api.values import ProjectName
 from service.core.projects import PROJECT_NAME, Feedback, Privacy, ProjectSettings, RateLimits
 from service.records import JsonObject
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.quality_views import FeedbackView, MonitorQuality, QualityPage
 from service.api.step_route import to_answer
-from service.api.views import MonitorId
+from service.api.values import MonitorId
 from service.core.projects import Feedback, ProjectSettings
 
 

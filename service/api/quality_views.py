@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.views import Probability
+from service.api.values import Probability
 
 Test = Literal["promise", "coverage", "symbols"]
 

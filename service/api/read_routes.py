@@ -12,22 +12,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from service.api.acknowledging import acknowledge_alert, find_alert
+from service.api.alert_views import Acknowledge, AlertPage, AlertView, to_alert_view
 from service.api.deps import ApiDeps, project_of
+from service.api.run_views import RunDetail, RunPage, RunState, to_run_view, to_score_view, to_shadow_view
 from service.api.step_route import to_answer
-from service.api.views import (
-    Acknowledge,
-    AlertId,
-    AlertPage,
-    AlertView,
-    RunDetail,
-    RunId,
-    RunPage,
-    RunState,
-    to_alert_view,
-    to_run_view,
-    to_score_view,
-    to_shadow_view,
-)
+from service.api.values import AlertId, RunId
 from service.core.alerting import Severity
 from service.core.episodes import AlertState
 from service.core.ingest import check_run_id

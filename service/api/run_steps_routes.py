@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from monitors.adapter import Adapter
 from service.api.deps import ApiDeps, project_of
-from service.api.views import RunId
+from service.api.values import RunId
 from service.core.ingest import check_run_id
 from service.core.moving import REPLAYED_AT_MOST
 from service.core.run_steps import STEPS_AT_MOST, RunStep

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.api.bodies import NDJSON_TYPES
-from service.api.views import Envelope, Line
+from service.api.step_views import Envelope, Line
 
 WAIT_MS = 2000
 LONGEST_WAIT_MS = 60_000

@@ -16,16 +16,10 @@ from monitors.errors import AdapterError, BundleError
 from service.api import switch_acts
 from service.api.bodies import JSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps, principal_of
+from service.api.monitor_views import BUNDLE_BODY, ChosenMonitors, ForAgent, MonitorRegistered, MonitorRemoved
 from service.api.problems import problem
 from service.api.step_route import to_answer
-from service.api.views import (
-    BUNDLE_BODY,
-    ChosenMonitors,
-    ForAgent,
-    MonitorId,
-    MonitorRegistered,
-    MonitorRemoved,
-)
+from service.api.values import MonitorId
 from service.core.catalogue import read_entry
 from service.core.projects import MonitorChoice
 from service.core.raw_steps import parse_json

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from service.api.acknowledging import acknowledge_alert, find_alert
+from service.api.alert_views import to_alert_view
 from service.api.deps import ApiDeps, project_of
 from service.api.read_routes import read_mark, to_mark
-from service.api.views import to_alert_view
 from service.core.alerting import Severity
 from service.core.episodes import AlertState
 from service.errors import NotFound

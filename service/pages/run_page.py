@@ -8,8 +8,10 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from service.api.alert_views import to_alert_view
 from service.api.deps import ApiDeps, project_of
-from service.api.views import RunId, to_alert_view, to_run_view, to_shadow_view
+from service.api.run_views import to_run_view, to_shadow_view
+from service.api.values import RunId
 from service.core.ingest import check_run_id
 from service.errors import NotFound
 from service.pages.rendering import Pages

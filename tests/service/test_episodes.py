@@ -223,7 +223,8 @@ class TestThroughTheApi:
         assert sorted(seen) == ["r0", "r2", "r3", "r5"]
 
     async def test_what_is_answered_is_what_the_document_describes(self, api: Api) -> None:
-        from service.api.views import AlertPage, RunDetail
+        from service.api.alert_views import AlertPage
+        from service.api.run_views import RunDetail
 
         async with api.working():
             await post(api, "r", {"bad": 3, "text": "\x1b]0;title\x07 odd"})
