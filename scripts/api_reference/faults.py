@@ -52,6 +52,9 @@ def _of_route(document: Schema, route: Route) -> Iterator[str]:
     for name, place in sorted({one for one in names if names.count(one) > 1}):
         yield f"{route.name}: parameter {name} ({place}) is there twice"
     for answer in route.answers:
+        has_no_model = answer.content.get(SHOWN_AS_JSON, {}).keys() - {"$ref"}
+        if answer.status.startswith("2") and has_no_model and route.tag != "opentelemetry":
+            yield f"{route.name}: {answer.status} has no model of its own"
         is_empty = any(not schema for media, schema in answer.content.items() if media != MEDIA_TYPE)
         if answer.status.startswith("2") and is_empty:
             yield f"{route.name}: nothing is said of what {answer.status} holds"

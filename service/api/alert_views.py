@@ -105,7 +105,7 @@ class AlertPage(BaseModel):
     """Alerts, newest first."""
 
     alerts: list[AlertView] = Field(description="The alerts of this page.")
-    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
+    next: str | None = Field(description="Give it as `?after=` for the next page; null on the last.")
 
 
 def to_alert_view(alert: JsonObject) -> JsonObject:

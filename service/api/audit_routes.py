@@ -35,7 +35,7 @@ class AuditPage(BaseModel):
     """Acts in the project, newest first."""
 
     entries: list[AuditEntryView] = Field(description="The acts of this page.")
-    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
+    next: str | None = Field(description="Give it as `?after=` for the next page; null on the last.")
 
 
 def build_audit_router(deps: ApiDeps) -> APIRouter:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from service.api.bodies import JSON_TYPES, check_media, read_body
 from service.api.deps import ApiDeps, project_of
-from service.api.monitor_views import MonitorDetail, MonitorView, PreviewView
+from service.api.monitor_views import MonitorDetail, MonitorList, PreviewView
 from service.api.problems import problem
 from service.api.step_route import to_answer
 from service.api.step_views import RAW_STEP_SCHEMA
@@ -81,7 +81,7 @@ def build_monitor_router(deps: ApiDeps) -> APIRouter:
         return to_answer({"known": known, "view": view.to_dict()})
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], Any], ...] = (
-        ("GET", "", list_monitors, dict[str, list[MonitorView]]),
+        ("GET", "", list_monitors, MonitorList),
         ("GET", "/{monitor_id}", get_monitor, MonitorDetail),
         ("POST", "/{monitor_id}/preview", preview, PreviewView),
     )

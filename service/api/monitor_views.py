@@ -26,6 +26,12 @@ class MonitorView(BaseModel):
     manifest: dict[str, Any] = Field(description="The bundle's manifest: name, preset, promise, figures.")
 
 
+class MonitorList(BaseModel):
+    """The monitors that the project may use, the active one first."""
+
+    monitors: list[MonitorView] = Field(description="The monitors.")
+
+
 class ShadowCounts(BaseModel):
     """What a monitor came to as a shadow over the project's runs."""
 

@@ -60,8 +60,8 @@ ENCODING_NOT_TAKEN = (415, "unsupported-encoding", "The body is in an encoding t
 MISDIRECTED = (421, "misdirected", "Not this host")
 INTERNAL = (500, "internal", "A defect of the service")
 # Named by what HTTP calls their status.
-BAD_REQUEST = (400, "bad-request", "Bad Request")
-METHOD_NOT_ALLOWED = (405, "method-not-allowed", "Method Not Allowed")
+BAD_REQUEST = (400, "bad-request", "The request cannot be read")
+METHOD_NOT_ALLOWED = (405, "method-not-allowed", "Nothing at the address has this method")
 OTHERS = (
     NOT_JSON,
     BAD_REQUEST,
@@ -72,6 +72,7 @@ OTHERS = (
     INVALID,
     INTERNAL,
 )
+_TITLES = {name: title for _, name, title in OTHERS} | {"not-found": "There is no such thing"}
 
 
 def problem(
@@ -158,10 +159,11 @@ def install_handlers(app: FastAPI, narrower: Sequence[ProblemRow] = ()) -> None:
             405: f"{request.method} is not for {request.url.path}",
         }.get(status, str(error.detail))
         name = status.phrase.lower().replace(" ", "-")
+        title = _TITLES.get(name, status.phrase)
         headers = dict(error.headers or {})
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(methods_of(request))
-        return problem(status, name, status.phrase, detail, headers=headers)
+        return problem(status, name, title, detail, headers=headers)
 
     async def on_defect(request: Request, error: Exception) -> Response:
         log.error("a defect in %s %s", request.method, request.url.path, exc_info=error)

@@ -53,7 +53,7 @@ class RunStepsPage(BaseModel):
     """Steps of a run, in order."""
 
     steps: list[RunStepView] = Field(description="The steps of this page.")
-    next: int | None = Field(description="Give it as ?first= for the next page; null on the last.")
+    next: int | None = Field(description="Give it as `?first=` for the next page; null on the last.")
 
 
 def build_run_steps_router(deps: ApiDeps) -> APIRouter:

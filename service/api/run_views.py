@@ -152,7 +152,7 @@ class RunPage(BaseModel):
     """Runs, newest first."""
 
     runs: list[RunView] = Field(description="The runs of this page.")
-    next: str | None = Field(description="Give it as ?after= for the next page; null on the last.")
+    next: str | None = Field(description="Give it as `?after=` for the next page; null on the last.")
 
 
 def to_run_view(record: RunRecord) -> dict[str, Any]:

@@ -20,9 +20,9 @@ class StepAnswer(BaseModel):
     early: bool | None = Field(
         None, description="True if steps before it by `seq` are missing: it is stored, and waits for them a while."
     )
-    rejected: bool | None = Field(None, description="True if the step was not taken: `rejected` says why.")
+    rejected: bool | None = Field(None, description="True if it was not taken: the whole answer's `rejected` says why.")
     duplicate: bool | None = Field(None, description="True if the step was known already: nothing was stored.")
-    scored: bool | None = Field(None, description="With ?wait=score: whether the score came within the time.")
+    scored: bool | None = Field(None, description="With `?wait=score`: whether the score came within the time.")
     parked: bool | None = Field(None, description="True if the step could not be scored and was set aside.")
     turn: int | None = Field(None, description="Agent actions so far.")
     risk: Probability | None = Field(None, description="P(the run fails within the monitor's horizon of turns).")

@@ -546,6 +546,11 @@ class TestOperations:
             assert path in document["paths"]
         assert orjson.dumps(document)
 
+    async def test_a_body_that_is_no_text_is_told_in_words(self, api: Api) -> None:
+        answer = await api.http.post("/v1/keys", content=b"\xff{", headers={"Content-Type": "application/json"})
+        check_problem(answer, 400, "bad-request")
+        assert answer.json()["title"] == "The request cannot be read"
+
     @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect"])
     async def test_no_page_shows_that_document_since_it_would_load_scripts_from_elsewhere(
         self, api: Api, path: str
