@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,11 +143,17 @@ def build_tiny_bundle(
 
 
 def shared_tiny_bundle(base: Path) -> TinyBundle:
-    """Return the bundle under a folder that several test modules share; the first to ask builds it."""
+    """Return the bundle that all test modules share, those of the suite's other processes too; the first to ask builds
+    it. `base` is pytest's folder for temporary files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Each process has a folder in that of the session.
+        base = base.parent
     folder = base / "tiny"
-    if (folder / "bundle").exists():
-        return TinyBundle(folder / "bundle", _reread(folder))
-    return build_tiny_bundle(folder / "bundle", write_corpus(folder))
+    with (base / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "bundle").exists():
+            build_tiny_bundle(folder / "bundle", write_corpus(folder))
+    return TinyBundle(folder / "bundle", _reread(folder))
 
 
 def _reread(folder: Path) -> TinyCorpus:

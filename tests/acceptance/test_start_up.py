@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 from tests.unprivileged import copy_as_foreign_tree, give_up_roots_rights
 
@@ -66,7 +66,7 @@ def test_it_starts_from_a_tree_that_is_read_only_and_another_users(tiny: TinyBun
 
 def time_to_ready(bundle: Path, data: Path, environment: dict[str, str], *, cwd: Path = ROOT) -> float:
     """Seconds from starting the command to /readyz answering 200; it is stopped then."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "forewarn", "serve", "--bundle", str(bundle), "--port", str(port)]
     began = time.monotonic()
     process = subprocess.Popen(
@@ -90,9 +90,3 @@ def time_to_ready(bundle: Path, data: Path, environment: dict[str, str], *, cwd:
     finally:
         process.terminate()
         process.communicate(timeout=30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.service.live import free_port
+from tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 _VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?::-([^}]*))?\}")

@@ -21,7 +21,8 @@ import yaml
 
 from monitors import Monitor
 from tests.deploy.composed import DEPLOY
-from tests.service.live import Service, free_port, running
+from tests.ports import free_port
+from tests.service.live import Service, running
 from tests.service.other_bundle import write_twin
 from tests.tiny_bundle import TinyBundle
 

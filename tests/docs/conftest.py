@@ -15,7 +15,7 @@ import pytest
 from forewarn.receiver import WebhookReceiver
 from tests.docs.pages import ROOT, Block
 from tests.docs.reader import Reader
-from tests.service.live import free_port
+from tests.ports import free_port
 from tests.tiny_bundle import RAW_SPEC, TinyCorpus, build_tiny_bundle, write_corpus
 
 

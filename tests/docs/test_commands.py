@@ -12,7 +12,7 @@ import pytest
 from forewarn.receiver import WebhookReceiver
 from tests.docs.pages import COMMAND, KINDS, ROOT, Block, page_paths, parse_blocks, read_blocks
 from tests.docs.reader import ADDRESS, Reader, differences, plain
-from tests.service.live import free_port
+from tests.ports import free_port
 
 # Why a command may be left out. Those of the second set must say which test runs it instead: `…, run by tests/…`.
 REASONS = {

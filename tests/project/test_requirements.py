@@ -25,7 +25,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     pytester.makeini(SETTINGS)
     tools = pytester.mkdir("tools")
     monkeypatch.setenv("PATH", str(tools))
-    for name in ("FOREWARN_REQUIRE", "FOREWARN_REALDATA"):
+    for name in ("FOREWARN_REQUIRE", "FOREWARN_REALDATA", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
     return pytester
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_url(redis_kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """The URL of a Redis of a kind, which the first to ask starts, and which is there until the session ends."""
+    with contextlib.ExitStack() as stack:
+
+        @cache
+        def start(kind: str) -> str:
+            url = stack.enter_context(running(kind, tmp_path_factory.mktemp(kind)))
+            return asyncio.run(find_cluster(url))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_kind: str, redis_of: Callable[[str], str]) -> str:
     """A Redis of the kind: as the service embeds it, one on a port, or a cluster of three masters."""
-    with running(redis_kind, tmp_path_factory.mktemp(redis_kind)) as url:
-        yield asyncio.run(find_cluster(url))
+    return redis_of(redis_kind)
 
 
 @pytest.fixture

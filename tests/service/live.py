@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 
 from monitors.stepview import JsonValue
+from tests.ports import free_port
 
 
 @dataclass
@@ -88,12 +88,6 @@ class Service:
                 assert answer.status_code == 503, answer.text
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -16,11 +14,10 @@ import redis
 from redis.exceptions import RedisError
 
 from service.redis_log.embedded import EmbeddedRedis, find_server
+from tests.ports import free_port
 
 KINDS = ("embedded", "single", "cluster")
 SLOTS = 16384
-# A cluster's nodes talk to one another on a port so much higher.
-BUS = 10_000
 
 
 @dataclass
@@ -107,16 +104,6 @@ class Cluster:
 
 def info(server: Server) -> str:
     return str(server.ask("CLUSTER", "INFO"))
-
-
-def free_port() -> int:
-    """A port that nobody uses now, below those that the system gives away, and the one of its bus free as well."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with suppress(OSError), socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", port))
-            second.bind(("127.0.0.1", port + BUS))
-            return port
 
 
 @contextmanager

@@ -28,8 +28,8 @@ from service.errors import Unauthenticated
 from service.records import FeedEntry, RunCommit, RunDescription, RunRef, RunSummary, ScoreRecord
 from service.redis_log.frames import to_feed_frame
 from service.settings import Settings, read_settings
+from tests.ports import free_port
 from tests.service.conftest import PARTITIONS, Core
-from tests.service.test_live_service import free_port
 from tests.tiny_bundle import shared_tiny_bundle
 
 WITHIN_S = 10.0

@@ -19,7 +19,8 @@ from monitors.adapter.coverage import Coverage
 from monitors.monitor import Monitor
 from monitors.stepview import JsonValue
 from service.redis_log.embedded import EmbeddedRedis, find_server
-from tests.service.live import Service, free_port, running
+from tests.ports import free_port
+from tests.service.live import Service, running
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 pytestmark = pytest.mark.slow

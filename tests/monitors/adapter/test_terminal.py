@@ -55,9 +55,9 @@ def test_no_escape_is_left_and_nothing_is_added(text: str) -> None:
 )
 def test_hostile_text_costs_time_in_its_length_alone(piece: str) -> None:
     def cost(count: int) -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         strip_terminal(piece * count)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     cost(1_000)
     assert min(cost(200_000) for _ in range(3)) < 40 * min(cost(20_000) for _ in range(3)) + 0.05

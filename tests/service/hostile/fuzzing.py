@@ -18,8 +18,9 @@ import orjson
 from monitors.bundle.folder import read_monitor_id
 from monitors.monitor import Monitor
 from service.core.tenants.access import Scope
+from tests.ports import free_port
 from tests.service.hostile.conftest import OPERATOR_KEY
-from tests.service.live import Service, free_port
+from tests.service.live import Service
 from tests.service.other_bundle import write_twin
 from tests.tiny_bundle import TinyBundle
 

@@ -138,7 +138,10 @@ def test_too_many_files_are_refused(pack: Pack, tmp_path: Path) -> None:
         unpack_bundle(pack(FILES | {f"x/{n}": b"" for n in range(300)}), tmp_path, LIMIT)
 
 
-@pytest.mark.parametrize("packed", [b"", b"no archive", b"PK\x03\x04broken", b"\x1f\x8bbroken", pack_gz(FILES)[:60]])
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"no archive", b"PK\x03\x04broken", b"\x1f\x8bbroken", pytest.param(pack_gz(FILES)[:60], id="a cut archive")],
+)
 def test_what_is_no_archive_is_refused_as_such(packed: bytes, tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         unpack_bundle(packed, tmp_path, LIMIT)
