@@ -6,6 +6,8 @@ SHELL := /bin/sh
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that share the test suite; 0: this one runs it.
+JOBS ?= 0
 # One stamp for each set of extras: a second make installs nothing.
 RUNTIME := $(VENV)/.installed-cpu-train
 TOOLS := $(VENV)/.installed-cpu-train-dev
@@ -39,8 +41,8 @@ demo: ## run the whole path on simulated help-desk agents (KEEP=1: stay up, serv
 	echo "installation $$((t1 - t0)) s · run $$(($$(date +%s) - t1)) s"; \
 	exit $$status
 
-test: $(TOOLS) ## run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(TOOLS) ## run the whole test suite (JOBS=2: in two processes)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 soak: $(TOOLS) ## run the long tests that the suite leaves out (about an hour)
 	$(BIN)/python -m pytest -m soak -s $(ARGS)

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -23,6 +24,12 @@ KEPT = {"FOREWARN_REALDATA", "FOREWARN_REQUIRE"}
 # The settings of whoever runs the suite must not reach it, so they go before anything is imported that might read them.
 for _name in [name for name in os.environ if name.startswith("FOREWARN_") and name not in KEPT]:
     del os.environ[_name]
+
+# Which of several processes of the suite this is: gw0, gw1, …; empty where it is the only one.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+if PROCESS:
+    # Two that compile into one folder at a time may take each other's kernels for their own: numba numbers its files.
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / f"kernels-{PROCESS}"))
 
 # The same examples on every run: a build next year is this build.
 hypothesis.settings.register_profile("forewarn", derandomize=True, deadline=None, database=None)
@@ -57,6 +64,21 @@ def pytest_configure(config: pytest.Config) -> None:
     realdata = os.environ.get("FOREWARN_REALDATA")
     if realdata and not (Path(realdata) / "data").is_dir():
         raise pytest.UsageError(f"FOREWARN_REALDATA is {realdata!r}, which holds no folder 'data'")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if PROCESS:
+        from tests.parallel import in_order
+
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    from tests.parallel import UnitScheduling
+
+    return UnitScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
