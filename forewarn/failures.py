@@ -27,18 +27,20 @@ NEXT_STEPS = {
     "BundleError": "`forewarn inspect BUNDLE` checks a bundle, `forewarn train` makes one",
     "BundleRefused": "`forewarn inspect BUNDLE` checks a bundle, `forewarn train` makes one",
     "DemoServiceError": "`forewarn doctor` looks at this machine",
+    "FatalError": "`forewarn doctor` looks at this machine",
     "LlmError": "`curl URL/models` says whether the endpoint of --llm-url answers",
     "LogUnavailable": "`forewarn doctor` looks at Redis",
     "MissingExtraError": "`forewarn doctor` shows what is installed",
     "NoCudaError": "`forewarn doctor` looks at the GPU; --device cpu does without",
     "NoMonitor": "`forewarn monitors list` shows what there is",
+    "NoRunsError": "`forewarn adapter check ADAPTER RAW` says what is found in raw runs",
+    "NotFound": "`{group} list` shows which there are",
     "RedisMissing": "`forewarn doctor` looks at Redis",
     "RedisUnfit": "`forewarn doctor` looks at Redis",
     "SchemaMismatch": "`forewarn doctor` looks at Redis",
     "ServiceUnreachableError": "`forewarn serve --bundle BUNDLE` starts a service; --url says where one is",
-    "SettingsError": "`forewarn doctor` looks at all settings, docs/operations.md lists them",
+    "SettingsError": "`forewarn doctor` looks at all settings",
     "UnreadableRawError": "`forewarn induce --help` says what can be read",
-    "NoRunsError": "`forewarn induce RAW --out FILE --report PAGE` shows how traces are read",
 }
 # The status of a service's answer, and the collection that was asked ("" for any) → what to try.
 AFTER_ANSWERS = {
@@ -48,9 +50,12 @@ AFTER_ANSWERS = {
     (404, "monitors"): "`forewarn monitors list` shows which there are",
     (409, "monitors"): "`forewarn monitors list` shows what there is",
 }
+OPERATORS = "only the key that the service has as FOREWARN_API_KEY may do that: give it with --api-key"
+# These have no adapter yet, and are told what they may be given.
+BEFORE_ADAPTERS = {"forewarn induce", "forewarn benchmark"}
 ANYWAY = "`{verb} --help` says how it is used"
 FULL = {errno.ENOSPC, errno.EDQUOT}
-_NAMES_A_STEP = re.compile(r"`|(^|\s)--[a-z]")
+_NAMES_A_STEP = re.compile(r"`(forewarn|make|pip)\b|(?<![\w-])--[a-z]")
 
 
 def failure_line(error: Exception, verb: str = "forewarn") -> str | None:
@@ -60,18 +65,23 @@ def failure_line(error: Exception, verb: str = "forewarn") -> str | None:
     line = _what(error)
     if line is None or _NAMES_A_STEP.search(line):
         return line
-    return f"{line}; {next_step(error, verb)}"
+    return f"{line}{' ' if line.endswith('?') else '; '}{next_step(error, verb)}"
 
 
 def next_step(error: Exception, verb: str) -> str:
     """What to try after an error of this class."""
     if (status := getattr(error, "status", None)) is not None:
         collection = str(getattr(error, "path", "")).removeprefix("/v1/").partition("/")[0]
+        if status == 403 and "`operate`" in str(error):
+            return OPERATORS
         answered = AFTER_ANSWERS.get((status, "")) or AFTER_ANSWERS.get((status, collection))
         if answered:
             return answered
-    steps = (NEXT_STEPS[one.__name__] for one in type(error).__mro__ if one.__name__ in NEXT_STEPS)
-    return next(steps, ANYWAY).format(verb=verb)
+    names = [one.__name__ for one in type(error).__mro__]
+    if "NoRunsError" in names and verb in BEFORE_ADAPTERS:
+        names = []
+    steps = (NEXT_STEPS[name] for name in names if name in NEXT_STEPS)
+    return next(steps, ANYWAY).format(verb=verb, group=verb.rpartition(" ")[0] or verb)
 
 
 def _what(error: Exception) -> str | None:

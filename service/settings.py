@@ -263,8 +263,8 @@ def read_settings(**arguments: Any) -> Settings:
     )
     if unknown:
         near = [match for name in unknown for match in get_close_matches(name, known - INTERNAL, 1)]
-        meant = f"did you mean {', '.join(near)}? " if near else ""
-        raise SettingsError(f"unknown setting {', '.join(unknown)}: {meant}docs/operations.md lists all there are")
+        meant = f"did you mean {', '.join(near)}?" if near else "there is none of that name"
+        raise SettingsError(f"unknown setting {', '.join(unknown)}: {meant}")
     try:
         return Settings(**{name: value for name, value in arguments.items() if value is not None})
     except ValidationError as error:

@@ -180,7 +180,7 @@ def _settle(settings: Settings, redis_url: str, supervisor: Supervisor) -> tuple
         try:
             return asyncio.run(settle())
         except TransientError as error:
-            log.warning("waiting for Redis: %s", error)
+            log.warning("waiting for Redis (--redis-url, FOREWARN_REDIS_URL): %s", error)
             time.sleep(1.0)
     return redis_url, settings.partition_count
 

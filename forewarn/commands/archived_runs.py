@@ -25,8 +25,13 @@ Projects = Annotated[
 Agents = Annotated[
     list[str] | None, typer.Option("--agent", help="Of the archive: runs of this agent; may be said again.")
 ]
-Since = Annotated[datetime | None, typer.Option(formats=_DATES, help="Of the archive: runs begun then (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(formats=_DATES, help="Of the archive: runs begun before then (UTC).")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(formats=_DATES, metavar="DATE", help="Of the archive: runs begun then (UTC) or later."),
+]
+Until = Annotated[
+    datetime | None, typer.Option(formats=_DATES, metavar="DATE", help="Of the archive: runs begun before then (UTC).")
+]
 IncludeIntervened = Annotated[
     bool,
     typer.Option(help="Of the archive: also runs in which somebody acted on a warning, whose outcome that may be."),

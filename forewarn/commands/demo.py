@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from forewarn.receiver import WebhookReceiver
     from forewarn.replay.playing import Replayed
 
-FORMS = ("chat", "otlp", "react")
-
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for all that the demo makes; emptied first.")] = Path("demo-out"),
     runs: Annotated[int, typer.Option(min=200, max=20_000, help="Runs to make; a fifth is replayed.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the help desk and of training.")] = 13,
-    form: Annotated[str, typer.Option(help=f"Raw form of the runs: {', '.join(FORMS)}.")] = "chat",
+    form: Annotated[Literal["chat", "otlp", "react"], typer.Option(help="Raw form of the runs.")] = "chat",
     port: Annotated[int | None, typer.Option(help="Port of the service; any free one by default.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up, serving, until Ctrl-C.")] = False,
 ) -> None:
@@ -32,8 +30,6 @@ def demo(
 
     from forewarn.demo.learning import DemoFiles
 
-    if form not in FORMS:
-        raise typer.BadParameter(f"{form!r} is none of {', '.join(FORMS)}", param_hint="--form")
     console = Console(soft_wrap=True, highlight=False)
     files = DemoFiles(out.absolute(), form)
     started = time.monotonic()

@@ -50,7 +50,7 @@ def explain(
         located = locate(monitor, LabelledCorpus(raw, monitor.adapter.spec, outcomes))
         print_json([asdict(one) for one in located]) if as_json else _print_located(located)
         return
-    events = _find_events(monitor, raw, run)
+    events = _find_events(monitor, bundle, raw, run)
     effects = explain_run(monitor, events, most)
     if as_json:
         print_json([asdict(effect) | {"jump": effect.jump} for effect in effects])
@@ -58,15 +58,19 @@ def explain(
     _print_effects(effects, events, most)
 
 
-def _find_events(monitor: Monitor, raw: Path, name: str) -> list[JsonValue]:
+def _find_events(monitor: Monitor, bundle: Path, raw: Path, name: str) -> list[JsonValue]:
     from induction.errors import NoRunsError
     from induction.reading import read_runs
+    from monitors.bundle.folder import ADAPTER
 
     for found in read_runs(raw, monitor.adapter.spec):
         place = found.file if found.loc is None else f"{found.file}#{found.loc}"
         if name in {place, found.file.rsplit("/", 1)[-1], found.run_id} and found.events:
             return found.events
-    raise NoRunsError(f"{raw} has no run {name!r}; runs are named FILE, FILE#N or by their own id")
+    raise NoRunsError(
+        f"{raw} has no run {name!r}; runs are named FILE, FILE#N or by their own id: "
+        f"`forewarn adapter apply {bundle / ADAPTER} {raw} --out -` names file and N (loc)"
+    )
 
 
 def _print_effects(effects: list[StepEffect], events: list[JsonValue], most: int) -> None:

@@ -142,7 +142,7 @@ def _show_token(record: KeyRecord, token: str, as_json: bool) -> None:
     if as_json:
         print_json({**_view(record, {}), "token": token})
         return
-    typer.echo(f"{record.key_id}, project {record.project}: this token is shown once", err=True)
+    typer.echo(f"{record.key_id}, project {record.project}: this token is shown once, and counts in a second", err=True)
     print(token)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,9 +27,11 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where the embedded Redis keeps its data. Default: the platform's data folder.")
     ] = None,
-    role: Annotated[str | None, typer.Option(help="all, api or worker. The last two need --redis-url.")] = None,
+    role: Annotated[
+        Literal["all", "api", "worker"] | None, typer.Option(help="Default all. The other two need --redis-url.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes. Default 1.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda. Default auto.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, typer.Option(help="Default auto.")] = None,
 ) -> None:
     """Score live runs over HTTP and send alerts.
 
@@ -55,10 +57,12 @@ def serve(
         device=device,
     )
     if settings.bundle is not None and settings.role != "worker":
+        from monitors.bundle import verify_files
         from service.core.catalogue import read_entry
 
         # A bundle that cannot be read is said here and now, not by a child process.
         entry = read_entry(settings.bundle)
+        verify_files(settings.bundle, entry.manifest)
         typer.echo(f"monitor {entry.monitor_id} ({entry.manifest.name}) from {settings.bundle}", err=True)
     what = "tells of its workers" if settings.role == "worker" else "serves"
     typer.echo(f"forewarn {what} on http://{settings.wanted_host}:{settings.port} once /readyz says ready", err=True)

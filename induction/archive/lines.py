@@ -65,7 +65,9 @@ def find_days(archive: Path) -> list[Path]:
     try:
         days = sorted(path for path in archive.iterdir() if _is_day(path))
     except OSError as error:
-        raise UnreadableRawError(f"{archive} cannot be read: {error.strerror}") from None
+        raise UnreadableRawError(
+            f"{archive} cannot be read: {error.strerror}; --from-archive names the folder of a service's archive"
+        ) from None
     if not days:
         raise UnreadableRawError(
             f"{archive} is no archive of a service: it has no folder of a day, such as 2026-01-31 "

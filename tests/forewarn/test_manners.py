@@ -32,7 +32,7 @@ from tests.tiny_bundle import RAW_SPEC, TinyBundle
 
 ROOT = Path(__file__).parents[2]
 # A command in backquotes, or an option.
-NAMES_A_STEP = re.compile(r"`\w+ ?[^`]*`|--[a-z]|'forewarn [a-z ]*--help'")
+NAMES_A_STEP = re.compile(r"`(forewarn|make|pip|curl) [^`]*`|--[a-z]|'forewarn [a-z ]*--help'")
 MANIFEST = {"name": "tiny"}
 MONITOR = {"monitor_id": "m-1", "state": "ready", "active": True, "shadow": False, "agents": ["a\x1b[2J"]}
 RUN = {"run_id": "run-1", "state": "ok", "agent": "a\x1b[2J", "steps": 3, "risk": 0.25, "failure_probability": None}
