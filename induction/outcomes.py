@@ -1,4 +1,4 @@
-"""Outcomes of finished runs, as `runs.jsonl` lists them: the only labels that training reads."""
+"""Outcomes of finished runs, as `runs.jsonl` or a CSV lists them: the only labels that training reads."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
+from induction.outcome_lines import FLAGS, OutcomesError, read_lines
 
-from induction.errors import InductionError
+__all__ = ["OutcomeRow", "OutcomeTable", "OutcomesError", "read_outcomes"]
 
-_KNOWN = ("run", "file", "loc", "task", "success", "fold", "turns")
-
-
-class OutcomesError(InductionError):
-    """A table of outcomes that cannot be used; the message names the file and the line."""
+_KNOWN = ("run", "run_id", "file", "loc", "task", "success", "fold", "turns")
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """The outcome of one run. `file` and `loc` say where it stands in RAW; `turns` and `fold` are None where the
-    table has none.
+    """The outcome of one run. `file` and `loc` say where it stands in RAW; without a `file` the run is known by its id.
+    `task` is "" and `turns` and `fold` are None where the table has none.
     """
 
     run: str
-    file: str
+    file: str | None
     loc: int | None
     task: str
     success: bool
@@ -35,18 +31,22 @@ class OutcomeRow:
 
 
 def read_outcomes(path: Path) -> list[OutcomeRow]:
-    """Return the rows of a JSONL table in its order. Raises OutcomesError with the line number at the first bad row."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise OutcomesError(f"{path}: cannot be read: {error.strerror or error}") from None
-    rows = [_parse_row(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    """Return the rows of a table, JSON lines or CSV, in its order. Raises OutcomesError with the line number at the
+    first bad row.
+    """
+    rows = [_parse_row(raw_row, where) for where, raw_row in read_lines(path)]
     if not rows:
         raise OutcomesError(
-            f"{path}: holds no outcomes; each line must be an object with run, file, loc, task, success"
+            f"{path}: holds no outcomes; each line must be an object with run, task, success, and file and loc where "
+            "runs have no id of their own"
         )
     seen: dict[tuple[str, int | None], str] = {}
+    by_id: dict[str, bool] = {}
     for row in rows:
+        if row.file is None:
+            if by_id.setdefault(row.run, row.success) != row.success:
+                raise OutcomesError(f"{path}: run {row.run!r} stands there as a success and as a failure")
+            continue
         other = seen.setdefault((row.file, row.loc), row.run)
         if other != row.run:
             raise OutcomesError(f"{path}: runs {other!r} and {row.run!r} stand at the same place {row.file}#{row.loc}")
@@ -54,21 +54,27 @@ def read_outcomes(path: Path) -> list[OutcomeRow]:
 
 
 class OutcomeTable:
-    """Outcomes looked up by where a run stands in RAW."""
+    """Outcomes looked up by where a run stands in RAW, or by its id."""
 
     def __init__(self, rows: Iterable[OutcomeRow]) -> None:
         self.rows = list(rows)
-        self._by_place = {(row.file, row.loc): row for row in self.rows}
+        self._by_place = {(row.file, row.loc): row for row in self.rows if row.file is not None}
+        self._by_id = {row.run: row for row in self.rows if row.file is None}
         self._locs: dict[str, int] = {}
-        for row in self.rows:
-            self._locs[row.file] = self._locs.get(row.file, 0) + 1
+        for file, _ in self._by_place:
+            self._locs[file] = self._locs.get(file, 0) + 1
         self._names: dict[str, str | None] = {}
         for file in self._locs:
             name = file.rsplit("/", 1)[-1]
             self._names[name] = file if name not in self._names else None
 
-    def find(self, file: str, loc: int | None) -> OutcomeRow | None:
-        """Return the row of a run, or None.
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """The ids that rows without a place name; none where every row has a place."""
+        return frozenset(self._by_id)
+
+    def find(self, file: str, loc: int | None, run_id: str | None = None) -> OutcomeRow | None:
+        """Return the row of a run, or None: by its place, else by its id, else by the name of a file that is one run.
 
         A file that is one run may be written with `loc` null or 0. Where RAW was given one folder higher or lower
         than the table assumes, a file is found by its name if that name is unique.
@@ -78,19 +84,23 @@ class OutcomeTable:
         row = self._by_place.get((file, loc))
         if row is None and self._locs.get(file) == 1 and loc in (None, 0):
             row = self._by_place.get((file, 0 if loc is None else None))
+        if row is None and self._by_id:
+            row = self._by_id.get(run_id) if run_id is not None else None
+            name = file.rsplit("/", 1)[-1]
+            names = (name, name.partition(".")[0]) if row is None and loc is None else ()
+            row = next((self._by_id[one] for one in names if one in self._by_id), row)
         return row
 
 
-def _parse_row(line: bytes, where: str) -> OutcomeRow:
-    try:
-        raw_row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise OutcomesError(f"{where}: is no JSON: {error}") from None
+def _parse_row(raw_row: Any, where: str) -> OutcomeRow:
     if not isinstance(raw_row, dict):
         raise OutcomesError(f"{where}: must be an object, is a {type(raw_row).__name__}")
+    run = raw_row.get("run", raw_row.get("run_id"))
     faults = [
-        *(f"{key!r} must be a text" for key in ("run", "file", "task") if not isinstance(raw_row.get(key), str)),
-        *(["'success' must be true or false"] if not isinstance(raw_row.get("success"), bool) else []),
+        *(["'run' must be a text"] if not isinstance(run, str) or not run else []),
+        *(f"{key!r} must be a text" for key in ("file", "task") if not isinstance(raw_row.get(key), str | None)),
+        *(["'loc' needs a 'file'"] if raw_row.get("loc") is not None and raw_row.get("file") is None else []),
+        *([_wrong_flag(raw_row)] if not isinstance(raw_row.get("success"), bool) else []),
         *(
             f"{key!r} must be a whole number or null"
             for key in ("loc", "fold", "turns")
@@ -101,15 +111,20 @@ def _parse_row(line: bytes, where: str) -> OutcomeRow:
         raise OutcomesError(f"{where}: {'; '.join(faults)}")
     extra = {key: value for key, value in raw_row.items() if key not in _KNOWN}
     return OutcomeRow(
-        run=raw_row["run"],
-        file=raw_row["file"],
+        run=str(run),
+        file=raw_row.get("file"),
         loc=raw_row.get("loc"),
-        task=raw_row["task"],
+        task=raw_row.get("task") or "",
         success=raw_row["success"],
         fold=raw_row.get("fold"),
         turns=raw_row.get("turns"),
         extra=extra,
     )
+
+
+def _wrong_flag(raw_row: dict[str, Any]) -> str:
+    said = f", is {str(raw_row['success'])[:60]!r}" if "success" in raw_row else ""
+    return f"'success' must be true or false{said}; in a CSV {', '.join(FLAGS)} will do"
 
 
 def _is_count(value: Any) -> bool:

@@ -19,7 +19,7 @@ def evaluate(
     raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, scores.jsonl and index.html.")],
     outcomes: Annotated[
-        Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
+        Path | None, typer.Option(help="runs.jsonl or a CSV; leave out where the traces carry their outcome.")
     ] = None,
     fold: Annotated[int | None, typer.Option(min=0, max=4, help="Only the runs of this fold.")] = None,
     allow_known_tasks: Annotated[

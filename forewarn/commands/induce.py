@@ -27,7 +27,10 @@ def induce(
     out: Annotated[Path, typer.Option(help="Where to write the adapter.")],
     outcomes: Annotated[
         Path | None,
-        typer.Option(help="runs.jsonl: checks that its runs are found and that nothing shown tells the outcome."),
+        typer.Option(
+            help="runs.jsonl, or a CSV of run, task and success: checks that its runs are found and that nothing shown "
+            "tells the outcome."
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Where to write a page: fields, examples, what was refused and why.")
@@ -135,6 +138,8 @@ def _print_induction(console: Console, induction: Induction, out: Path) -> None:
     console.print(
         "  deterministic, stable under shuffled keys, and unchanged when everything a step may not see is replaced"
     )
+    if report.unread:
+        console.print(f"  no field reads {escape(', '.join(report.unread))}")
     if report.matched is not None:
         console.print(f"  {report.matched:.1%} of the runs with an outcome were found")
     for line in dict.fromkeys(report.refused):

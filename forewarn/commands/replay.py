@@ -23,7 +23,7 @@ def replay(
     raw: Annotated[Path, typer.Argument(help="Finished runs: a file, a folder or an archive.")],
     url: Url = URL,
     outcomes: Annotated[
-        Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
+        Path | None, typer.Option(help="runs.jsonl or a CSV; leave out where the traces carry their outcome.")
     ] = None,
     fold: Annotated[int | None, typer.Option(min=0, max=4, help="Only the runs of this fold.")] = None,
     rate: Annotated[str, typer.Option(help="Steps a second over all runs together, or 'max'.")] = "max",

@@ -42,7 +42,7 @@ def train(
     include_intervened: IncludeIntervened = False,
     split_by: SplitBy = "task",
     outcomes: Annotated[
-        Path | None, typer.Option(help="runs.jsonl; leave out where the traces carry their outcome.")
+        Path | None, typer.Option(help="runs.jsonl or a CSV; leave out where the traces carry their outcome.")
     ] = None,
     preset: Annotated[str, typer.Option(help="How to learn; `forewarn benchmark` compares them.")] = "best",
     head: Annotated[str | None, typer.Option(help="Recurrence of the network; each preset has a usual one.")] = None,

@@ -38,6 +38,17 @@ def find_run_id(profiles: dict[str, PathProfile], runs: int) -> str | None:
     return _by_name(unique, RUN_KEYS)
 
 
+def find_known_id(profiles: dict[str, PathProfile], run_ids: frozenset[str]) -> str | None:
+    """Return the path that holds ids which somebody names, in at least nine of ten examples; whatever it is called."""
+    held = {
+        path: sum(text in run_ids for text in profile.examples) / len(profile.examples)
+        for path, profile in profiles.items()
+        if "*" not in path and profile.examples
+    }
+    best = max(held, key=lambda path: (held[path], -path.count("/"), path), default=None)
+    return best if best is not None and held[best] >= 0.9 else None
+
+
 def find_task_id(profiles: dict[str, PathProfile], runs: int) -> str | None:
     """Return the path of the task: a common name, filled in nearly every run, with a scalar value."""
     scalar = {

@@ -53,12 +53,13 @@ def induce_adapter(
     table = OutcomeTable(read_outcomes(outcomes)) if outcomes is not None else None
 
     def labelled(run: RawRun) -> bool | None:
-        row = table.find(run.file, run.loc) if table is not None else None
+        row = table.find(run.file, run.loc, run.run_id) if table is not None else None
         return row.success if row is not None else None
 
     outcome_of = labelled if table is not None else None
     say("Looking at the raw runs")
-    own = _propose(raw, seed, outcome_of, on_file, needed=llm is None)
+    run_ids = table.run_ids if table is not None else frozenset()
+    own = _propose(raw, seed, outcome_of, run_ids, on_file, needed=llm is None)
     candidates: list[Candidate] = []
     if isinstance(own, Proposal):
         say("Validating on runs that were held out")
@@ -84,11 +85,17 @@ def induce_adapter(
 
 
 def _propose(
-    raw: Path, seed: int, outcome_of: OutcomeOf | None, on_file: OnFile | None, *, needed: bool
+    raw: Path,
+    seed: int,
+    outcome_of: OutcomeOf | None,
+    run_ids: frozenset[str],
+    on_file: OnFile | None,
+    *,
+    needed: bool,
 ) -> Proposal | NoRunsError:
     """Return the statistical proposal, or why there is none where a model may still find one."""
     try:
-        return propose_adapter(raw, seed=seed, outcome_of=outcome_of, on_file=on_file)
+        return propose_adapter(raw, seed=seed, outcome_of=outcome_of, run_ids=run_ids, on_file=on_file)
     except NoRunsError as error:
         if needed:
             raise
@@ -119,14 +126,20 @@ def _match(
     total = 0
     for run in read_runs(raw, candidate.proposal.spec, on_fault=skipped.append, on_file=on_file):
         total += 1
-        row = table.find(run.file, run.loc)
+        row = table.find(run.file, run.loc, run.run_id)
         if row is not None:
             found.add(row.run)
     matched = len(found) / len(table.rows)
     faults = candidate.report.faults
     if matched < 0.99:
-        faults = (*faults, f"only {len(found)} of {len(table.rows)} runs with an outcome were found")
+        faults = (*faults, f"only {len(found)} of {len(table.rows)} runs with an outcome were found{_why(table)}")
     return replace(candidate, report=replace(candidate.report, matched=matched, faults=faults)), tuple(skipped), total
+
+
+def _why(table: OutcomeTable) -> str:
+    if not table.run_ids:
+        return ""
+    return ": rows without file and loc are found by run id, and no field beside the steps of the others holds theirs"
 
 
 def _ignore(stage: str) -> None:

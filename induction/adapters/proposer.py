@@ -14,6 +14,7 @@ from induction.adapters.embedded import find_embedded_text
 from induction.adapters.fallback import read_by_names
 from induction.adapters.identity import (
     ERROR_TEXTS,
+    find_known_id,
     find_outcome,
     find_run_id,
     find_status,
@@ -33,6 +34,7 @@ from induction.reading.files import ReadFault
 from induction.reading.runs import NO_LIMIT, RawRun, split_runs
 from monitors.adapter.pointers import compile_pointer
 from monitors.adapter.spec import AdapterSpec, Case, Event, Fields, Source, Status
+from monitors.stepview import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,13 @@ def propose_adapter(
     *,
     seed: int = 0,
     outcome_of: OutcomeOf | None = None,
+    run_ids: frozenset[str] = frozenset(),
     on_file: Callable[[int, int], None] | None = None,
 ) -> Proposal:
     """Return the adapter that the structure of RAW suggests.
 
-    Outcomes, where given or found in the traces, are looked at only to take away what tells them.
+    Outcomes, where given or found in the traces, are looked at only to take away what tells them; `run_ids`, where a
+    table of outcomes names runs by them, to find where a run's id stands.
 
     Raises UnreadableRawError if nothing can be read, NoRunsError if what is read shows no runs with steps.
     """
@@ -76,6 +80,8 @@ def propose_adapter(
     documents = [document for document in documents if document.container == container]
     name = _name(raw)
     draft, notes = _propose_text(documents, name) if container == "text" else _propose_structured(documents, name, seed)
+    if run_ids and draft.source.group_by is None:
+        draft = draft.model_copy(update={"source": _with_known_ids(draft.source, documents, run_ids)})
     runs = [run for document in documents for run in split_runs(document, draft)]
     if not any(run.events for run in runs):
         raise NoRunsError(
@@ -165,14 +171,23 @@ def _find_source(documents: Sequence[Document], name: str) -> tuple[Source, list
     return _with_identity(Source(container="json", runs=runs, events=events), documents), notes
 
 
-def _with_identity(source: Source, documents: Sequence[Document]) -> Source:
-    raw_runs = [
+def _with_known_ids(source: Source, documents: Sequence[Document], run_ids: frozenset[str]) -> Source:
+    found = find_known_id(profile_runs(_raw_runs(source, documents), source.events), run_ids)
+    return source if found is None else source.model_copy(update={"run_id": found})
+
+
+def _raw_runs(source: Source, documents: Sequence[Document]) -> list[JsonValue]:
+    return [
         run
         for document in documents
         for pointer in source.runs[:1]
         for run in compile_pointer(pointer, NO_LIMIT)(document.value)
         if isinstance(run, dict)
     ]
+
+
+def _with_identity(source: Source, documents: Sequence[Document]) -> Source:
+    raw_runs = _raw_runs(source, documents)
     profiles = profile_runs(raw_runs, source.events)
     count = len(raw_runs)
     return source.model_copy(

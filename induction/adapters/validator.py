@@ -10,6 +10,7 @@ from typing import Any
 
 from induction.adapters.describing import describe_selector
 from induction.adapters.invariance import changed_views, stable_under_shuffling
+from induction.adapters.unread import find_unread
 from induction.reading.documents import Document
 from induction.reading.runs import RawRun
 from monitors.adapter.compiled import Adapter, compile_adapter
@@ -47,7 +48,8 @@ class Report:
     """What the validator found. `faults` make an adapter unusable; `warnings` are for a person to weigh.
 
     `known` is the share of raw steps that a case of the adapter reads, `turns` the median number of turns in a run,
-    costs are microseconds per raw step, `matched` the share of outcomes whose run was found (None without outcomes).
+    costs are microseconds per raw step, `matched` the share of outcomes whose run was found (None without outcomes),
+    `unread` what raw steps hold and no field reads.
     """
 
     runs: int
@@ -65,6 +67,7 @@ class Report:
     warnings: tuple[str, ...]
     examples: tuple[Example, ...]
     matched: float | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -111,6 +114,7 @@ def validate_adapter(
         faults=faults,
         warnings=warnings,
         examples=_choose_examples(adapter, runs),
+        unread=find_unread(spec, runs),
     )
 
 

@@ -122,4 +122,4 @@ def find_contender(name: str) -> Contender:
 def has_repeated_tasks(corpus: Corpus) -> bool:
     """Return whether any task has two runs."""
     rows = read_outcomes(corpus.outcomes)
-    return len({row.task for row in rows}) < len(rows)
+    return len({row.task or row.run for row in rows}) < len(rows)

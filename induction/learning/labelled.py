@@ -67,7 +67,9 @@ class LabelledCorpus:
                     yield labelled
         if not matched:
             where = f"the rows of {self.outcomes}" if self.outcomes else "an outcome in the trace: give --outcomes FILE"
-            raise NoRunsError(f"{self.raw}: {read} runs were read and none of them has {where}")
+            by_id = table is not None and bool(table.run_ids) and self.spec.source.run_id is None
+            hint = "; they name runs by id, and the adapter reads none: set its source.run_id" if by_id else ""
+            raise NoRunsError(f"{self.raw}: {read} runs were read and none of them has {where}{hint}")
 
 
 def identify_files(path: Path) -> Iterator[bytes]:
@@ -96,11 +98,12 @@ def _label(raw_run: RawRun, table: OutcomeTable | None, split: str, group_by: st
         task = raw_run.task or raw_run.run_id or name
         fold = hash_run_fold(name) if split == "known" else hash_fold(task)
         return LabelledRun(name, task, raw_run.success, fold, raw_run.events)
-    row = table.find(raw_run.file, raw_run.loc)
+    row = table.find(raw_run.file, raw_run.loc, raw_run.run_id)
     if row is None:
         return None
-    fold = hash_fold(row.task) if row.fold is None else row.fold
+    task = row.task or raw_run.task or row.run
+    fold = hash_fold(task) if row.fold is None else row.fold
     if split == "known":
         fold = hash_run_fold(row.run)
     group = row.extra.get(group_by) if group_by is not None else None
-    return LabelledRun(row.run, row.task, row.success, fold, raw_run.events, "" if group is None else str(group))
+    return LabelledRun(row.run, task, row.success, fold, raw_run.events, "" if group is None else str(group))

@@ -54,3 +54,44 @@ def test_a_run_is_found_by_its_place_even_if_raw_was_given_a_folder_deeper(tmp_p
 def test_a_file_with_one_run_may_be_written_with_or_without_a_number(tmp_path: Path) -> None:
     table = OutcomeTable(read_outcomes(write(tmp_path / "runs.jsonl", ROW)))
     assert table.find("x/a.json", None) is table.rows[0]
+
+
+def test_a_csv_names_runs_by_their_ids(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text("\ufeffrun,task,success,model\ns-1,t-1,true,m\ns-2,,No,\n")
+    first, second = read_outcomes(table)
+    assert (first.run, first.file, first.loc, first.task, first.success) == ("s-1", None, None, "t-1", True)
+    assert first.extra == {"model": "m"}
+    assert (second.run, second.task, second.success) == ("s-2", "", False)
+
+
+def test_the_same_csv_serves_a_live_service_which_says_run_id(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text("run_id,success,intervened\ns-1,true,\n")
+    assert [row.run for row in read_outcomes(table)] == ["s-1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("session,result\ns-1,mended\n", "columns run and success .* it says session, result"),
+        ("run,success\ns-1,mended\n", "line 2: 'success' must be true or false, is 'mended'"),
+        ("run,success\ns-1,true\n,true\n", "line 3: 'run' must be a text"),
+        ("run,success\ns-1,true\ns-1,false\n", "run 's-1' stands there as a success and as a failure"),
+        ("", "it says nothing"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_says_what_is_missing(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "runs.csv").write_text(text)
+    with pytest.raises(OutcomesError, match=said):
+        read_outcomes(tmp_path / "runs.csv")
+
+
+def test_a_run_without_a_place_is_found_by_its_id_or_by_the_name_of_its_file(tmp_path: Path) -> None:
+    table = OutcomeTable(read_outcomes(write(tmp_path / "runs.jsonl", {"run": "s-1", "success": True}, ROW)))
+    assert table.run_ids == {"s-1"}
+    assert table.find("day.jsonl", 7, "s-1") is table.rows[0]
+    assert table.find("logs/s-1.log", None) is table.rows[0]
+    assert table.find("logs/s-1.log", 0) is None
+    assert table.find("day.jsonl", 7, "s-2") is None
+    assert table.find("x/a.json", 0, "s-1") is table.rows[1]
