@@ -35,6 +35,7 @@ SKIPPED: dict[str, list[str]] = {
     "docs/benchmark.md": ["forewarn benchmark --data"],
     "docs/learning-on.md": ["forewarn train --from-archive", "forewarn compare my-bundle"],
     "docs/operations.md": ["make demo #", "docker build --target"],
+    "docs/own-traces.md": ["forewarn induce traces"],
     "docs/performance.md": ["make bench #"],
     "docs/results.md": ["forewarn benchmark --data", "forewarn train DATA/webshop/raw.tar.xz"],
 }
