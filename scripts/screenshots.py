@@ -1,13 +1,16 @@
 """Pictures of the web page for the docs: `python -m scripts.screenshots --url http://127.0.0.1:8080`, over a service
-with runs and alerts in it, such as that of `make demo KEEP=1`. Needs Chromium."""
+with runs and alerts in it, such as that of `make demo KEEP=1`; with `--evaluation report/index.html` of an evaluation
+page alone. Needs Chromium."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 from pathlib import Path
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 OUT = Path("docs/images")
@@ -48,15 +51,30 @@ def take(browser: Browser, url: str, names: dict[str, str], scheme: str, size: t
     context.close()
 
 
+def take_evaluation(browser: Browser, page_file: Path) -> None:
+    """Write a picture of a whole evaluation page, which needs no service."""
+    page = browser.new_page(viewport={"width": 960, "height": 800}, color_scheme="light")
+    page.goto(page_file.resolve().as_uri())
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    picture.quantize(64).save(OUT / "evaluation-light.png", optimize=True)
+    page.close()
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8080")
-    url = parser.parse_args().url
+    parser.add_argument("--evaluation", type=Path, help="An evaluation's index.html, to be pictured alone.")
+    options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    names = addresses(url)
+    names = {} if options.evaluation else addresses(options.url)
+    url = options.url
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        if options.evaluation:
+            take_evaluation(browser, options.evaluation)
+            browser.close()
+            return
         take(browser, url, names, "light", DESKTOP, "light")
         take(browser, url, {name: names[name] for name in names if name in {"runs", "run"}}, "dark", DESKTOP, "dark")
         take(browser, url, {name: names[name] for name in names if name in {"runs", "run"}}, "light", PHONE, "phone")

@@ -42,15 +42,24 @@ def render_page(evaluation: Evaluation, manifest: Manifest, source: str) -> str:
         figures=figures,
         source=source,
         rows=[_row(figures, name, label) for name, label in ROWS if name in figures],
-        alerts=[_alert_row(figures, alpha) for alpha in ("0.05", "0.10", "0.20")],
+        alerts=[_alert_row(figures, alpha, manifest.alpha) for alpha in ("0.05", "0.10", "0.20")],
         plots=[
-            ("Does the risk rank turns?", draw_precision_recall(evaluation)),
+            (
+                "Does the risk rank turns?",
+                draw_precision_recall(evaluation),
+                "No turn here has the label, or every turn has it: there is nothing to rank.",
+            ),
             (
                 "Recall for the false alarms it costs",
-                draw_recall_against_false_alarms(evaluation, manifest.calibration.success_maxima, thresholds),
+                draw_recall_against_false_alarms(evaluation, manifest, thresholds),
+                "This needs runs of both outcomes here, and successful calibration runs.",
             ),
-            ("Do probabilities mean what they say?", draw_calibration(evaluation)),
-            ("When does it warn?", draw_alert_times(evaluation.sample, thresholds)),
+            ("Do probabilities mean what they say?", draw_calibration(evaluation), ""),
+            (
+                "When does it warn?",
+                draw_alert_times(evaluation.sample, thresholds),
+                "No run here was alerted by the threshold that is served.",
+            ),
         ],
     )
 
@@ -68,13 +77,15 @@ def _row(figures: dict[str, float], name: str, label: str) -> dict[str, Any]:
     }
 
 
-def _alert_row(figures: dict[str, float], alpha: str) -> dict[str, Any]:
+def _alert_row(figures: dict[str, float], alpha: str, promised: float) -> dict[str, Any]:
     names = ("far", "far_lo", "far_hi", "recall", "recall_lo", "recall_hi", "left")
-    row: dict[str, Any] = {"alpha": alpha}
+    row: dict[str, Any] = {"alpha": alpha, "own": float(alpha) == promised}
     for name in names:
         base, _, end = name.partition("_")
         row[name] = figures.get(f"{base}@{alpha}" + (f"_{end}" if end else ""))
     row["expected_lo"], row["expected_hi"] = figures[f"far_expected_lo@{alpha}"], figures[f"far_expected_hi@{alpha}"]
+    # Where the expected rate is 0 the calibration runs are too few, and no score is above an infinite threshold.
+    row["needed"] = round(1 / float(alpha)) - 1 if row["expected_hi"] == 0 else None
     row["floor_recall"] = figures.get(f"floor_step_index_recall@{alpha}")
     return row
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
@@ -13,6 +12,7 @@ from induction.evaluation.alerting import alert_metrics_at, equal_far_curve, fir
 from induction.evaluation.drawing import ACCENT, INK, MUTED, WARN, draw_svg, to_page_colours
 from induction.evaluation.evaluating import Evaluation
 from induction.evaluation.sample import Sample, to_step_index
+from monitors.bundle import Manifest
 
 
 def draw_precision_recall(evaluation: Evaluation) -> str:
@@ -39,10 +39,10 @@ def draw_precision_recall(evaluation: Evaluation) -> str:
 
 
 def draw_recall_against_false_alarms(
-    evaluation: Evaluation, success_maxima: Sequence[float], thresholds: NDArray[np.float64]
+    evaluation: Evaluation, manifest: Manifest, thresholds: NDArray[np.float64]
 ) -> str:
-    """Return recall before the last turn over the realised share of false alarms, for every threshold, with the served
-    ones [R] marked.
+    """Return recall before the last turn over the realised share of false alarms, for every threshold, with the
+    promised share and the served thresholds [R] marked. Empty without runs of both outcomes.
     """
     sample = evaluation.sample
     clock = to_step_index(sample, [[] for _ in sample.success_maxima])
@@ -56,6 +56,7 @@ def draw_recall_against_false_alarms(
         if np.isfinite(thresholds).any():
             served = alert_metrics_at(sample, everybody, thresholds)
             axes.plot(served["far"], served["recall"], "o", color=WARN, label="served threshold", markersize=7)
+        axes.axvline(manifest.alpha, color=WARN, linestyle=":", label=f"promised: at most {manifest.alpha:g}")
         axes.set(
             xlabel="false alarms (share of successful runs)",
             ylabel="recall before the last turn",
@@ -64,7 +65,7 @@ def draw_recall_against_false_alarms(
         )
         axes.legend(frameon=False, loc="lower right")
 
-    has_both = sample.failed.any() and not sample.failed.all() and len(success_maxima) > 0
+    has_both = sample.failed.any() and not sample.failed.all() and len(manifest.calibration.success_maxima) > 0
     return to_page_colours(draw_svg(draw)) if has_both else ""
 
 
@@ -94,7 +95,7 @@ def draw_calibration(evaluation: Evaluation) -> str:
 
 def draw_alert_times(sample: Sample, thresholds: NDArray[np.float64]) -> str:
     """Return where in the run the first alerts come by thresholds [R], failed runs above, successful ones below the
-    axis.
+    axis. Empty where no run alerts.
     """
     places: dict[bool, list[float]] = {True: [], False: []}
     turns = first_alerts_at(sample, thresholds)
@@ -111,7 +112,8 @@ def draw_alert_times(sample: Sample, thresholds: NDArray[np.float64]) -> str:
             axes.bar(edges[:-1], sign * counts, width=0.09, align="edge", color=colour, label=label)
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set(xlabel="share of the run that was over at the first alert", ylabel="runs", xlim=(0, 1))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         axes.legend(frameon=False)
 
-    return to_page_colours(draw_svg(draw))
+    return to_page_colours(draw_svg(draw)) if (turns >= 0).any() else ""

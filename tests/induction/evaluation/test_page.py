@@ -68,7 +68,7 @@ def test_four_pictures_and_every_promised_rate_are_there(page: str) -> None:
 
 
 def test_the_figures_shown_are_those_measured(page: str, evaluation: Evaluation) -> None:
-    for name in ("auprc_h3_answered", "ece_h3", "auroc_fail_3", "far@0.10", "floor_step_index_auprc_h3"):
+    for name in ("auprc_h3_answered", "ece_h3", "auroc_fail_3", "far@0.20", "floor_step_index_auprc_h3"):
         assert f"{evaluation.figures[name]:.3f}" in page
 
 
@@ -104,3 +104,33 @@ def test_runs_of_one_outcome_alone_have_a_page_too(
 
     assert part.figures["failures"] == (0 if success else part.figures["runs"])
     assert Tags(page).found
+
+
+def test_a_rate_finer_than_the_calibration_supports_says_what_it_needs(
+    evaluation: Evaluation, monitor: Monitor
+) -> None:
+    figures = {**evaluation.figures, "far_expected_lo@0.05": 0.0, "far_expected_hi@0.05": 0.0}
+
+    page = render_page(dataclasses.replace(evaluation, figures=figures), monitor.manifest, "raw")
+
+    assert "never alerts: needs 19 successful calibration runs" in page
+
+
+def test_the_rate_that_the_bundle_promises_is_marked_in_the_table_and_the_picture(
+    evaluation: Evaluation, monitor: Monitor
+) -> None:
+    manifest = monitor.manifest.model_copy(update={"alpha": 0.2})
+
+    page = render_page(evaluation, manifest, "raw")
+
+    assert page.count('class="own"><td>0.20</td>') == 1
+    assert "promised: at most 0.2" in page
+
+
+def test_a_picture_with_nothing_in_it_says_why(evaluation: Evaluation, monitor: Monitor) -> None:
+    manifest = monitor.manifest.model_copy(update={"threshold": None})
+
+    page = render_page(evaluation, manifest, "raw")
+
+    assert "No run here was alerted by the threshold that is served." in page
+    assert "default-src 'none'" in page
