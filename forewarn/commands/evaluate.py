@@ -28,6 +28,9 @@ def evaluate(
     ceiling: Annotated[
         bool, typer.Option(help="Estimate how good any score could be, given what these prefixes show; takes a while.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option(help="Put figures and reliability into the bundle, for its page; its id and scores stay.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a bundle on runs that it has not seen: metrics.json (flat), every score, and one page for people."""
@@ -37,6 +40,7 @@ def evaluate(
     from induction.automaton.comparing import measure_automaton
     from induction.evaluation.beside import add_ceiling, of_fold, write_first_alerts
     from induction.evaluation.evaluating import evaluate as evaluate_bundle
+    from induction.evaluation.keeping import keep_evaluation
     from induction.evaluation.page import render_page
     from induction.evaluation.scores_file import write_scores
     from induction.learning.labelled import LabelledCorpus
@@ -60,6 +64,8 @@ def evaluate(
     )
     write_scores(evaluation.runs, out / "scores.jsonl")
     (out / "index.html").write_text(render_page(evaluation, monitor.manifest, raw.name), "utf-8")
+    if save:
+        keep_evaluation(bundle, evaluation, monitor.manifest.horizon, raw.name, fold, known_tasks=allow_known_tasks)
     if as_json:
         print_json(evaluation.figures)
         return

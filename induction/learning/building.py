@@ -27,6 +27,7 @@ from induction.learning.presets.default import DefaultRecipe
 from induction.learning.progress import Progress
 from induction.learning.recipe import Learned, Recipe
 from induction.learning.referencing import NotingMonitor
+from induction.learning.reliability import cross_fit_reliability, to_json
 from induction.learning.scoring import ScoredRun, score_runs
 from induction.learning.split import Split
 from induction.learning.training import TrainingSettings
@@ -115,6 +116,7 @@ def build_bundle(
         samples.examples,
         make_golden(monitor, samples.examples),
         _digest_runs(corpus, split),
+        to_json(cross_fit_reliability(scored, settings.training.horizon)),
     )
     checkpoints.clear()
     return manifest

@@ -40,7 +40,7 @@ def calibrate(runs: Sequence[ScoredRun], horizon: int, offsets: Sequence[float] 
         tasks=tasks,
         success_maxima=[maximum for maximum, _ in successes],
         success_turns=[run.last_turn for _, run in successes],
-        risk=_fit_platt(_to_logit(np.concatenate([run.risk for run in runs])), risk_label, np.ones_like(weight), tasks),
+        risk=_fit_platt(to_logit(np.concatenate([run.risk for run in runs])), risk_label, np.ones_like(weight), tasks),
         failure=_fit_platt(np.concatenate([run.score for run in runs]), failure_label, weight, tasks),
         base_risk=float(np.average(risk_label, weights=weight)),
     )
@@ -51,7 +51,8 @@ def risk_labels(run: ScoredRun, horizon: int) -> NDArray[np.float64]:
     return ((run.last_turn - run.turns <= horizon) & (not run.success)).astype(np.float64)
 
 
-def _to_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+def to_logit(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(p / (1 - p)), finite at 0 and 1 too."""
     clipped = np.clip(probability, 1e-12, 1 - 1e-12)
     logit: NDArray[np.float64] = np.log(clipped / (1 - clipped))
     return logit

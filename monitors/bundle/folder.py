@@ -31,9 +31,11 @@ FILES = (ADAPTER, GRAPH, VOCABULARY, EXAMPLES)
 AUTOMATON = "automaton.json"
 PICTURE = "automaton.svg"
 GOLDEN = "golden.json"
-OPTIONAL_FILES = (AUTOMATON, PICTURE, GOLDEN, SEEN)
+RELIABILITY = "reliability.json"
+EVALUATION = "evaluation.json"
+OPTIONAL_FILES = (AUTOMATON, PICTURE, GOLDEN, SEEN, RELIABILITY, EVALUATION)
 """What a bundle is whole without, scores the same with, and keeps its id: a later audit's automaton and its picture,
-golden vectors, the runs that it was made of."""
+golden vectors, the runs that it was made of, how far its probabilities can be believed, an evaluation."""
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -103,6 +105,7 @@ def write_bundle(
     examples: list[JsonValue],
     golden: bytes | None = None,
     seen: Iterable[str] | None = None,
+    reliability: bytes | None = None,
 ) -> Manifest:
     """Write a bundle whole or not at all, replacing one that is there; return the manifest with the files' hashes.
     `golden` as `golden.make_golden` gives it; `seen`: digests of the runs that it was made of (`seen.digest_run`).
@@ -120,7 +123,7 @@ def write_bundle(
         with (new / VOCABULARY).open("wb") as file:
             np.savez(file, allow_pickle=False, **vocabulary)
         (new / EXAMPLES).write_bytes(orjson.dumps(examples, option=_JSON))
-        added = {GOLDEN: golden, SEEN: None if seen is None else to_seen(seen)}
+        added = {GOLDEN: golden, SEEN: None if seen is None else to_seen(seen), RELIABILITY: reliability}
         for name, content in added.items():
             if content is not None:
                 (new / name).write_bytes(content)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from monitors.reliability import ReliabilityBin
 from service.api.values import Probability
 
 Test = Literal["promise", "coverage", "symbols"]
@@ -44,6 +45,16 @@ class CalibrationView(BaseModel):
     error: float | None = Field(description="Expected calibration error, ten bins; above 0 by chance alone.")
     excess: float | None = Field(description="Share of failures less mean probability: above 0 is too hopeful.")
     z: float | None = Field(description="`excess` in its standard errors: a figure for one look, no test over time.")
+    bins: list[ReliabilityBin | None] = Field(description="By tenths of probability; empty without runs.")
+
+
+class LeadView(BaseModel):
+    """How early alerts came: first alerts of failed runs in which nobody intervened."""
+
+    runs: int = Field(description="Alerted before their last turn; the medians are over these.")
+    late: int = Field(description="Alerted at their last turn.")
+    left: Probability | None = Field(description="Median share of the run's turns that were left.")
+    turns: float | None = Field(description="Median number of turns that were left.")
 
 
 class RecentRuns(AllRuns):
@@ -51,6 +62,7 @@ class RecentRuns(AllRuns):
 
     since_ms: int | None = Field(description="When the first of them got its outcome (ms since 1970).")
     calibration: CalibrationView = Field(description="Whether probabilities came true.")
+    lead: LeadView = Field(description="How early alerts came.")
 
 
 class QualityCounts(BaseModel):

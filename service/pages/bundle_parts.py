@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from monitors.automaton_record import Automaton, parse_automaton
-from monitors.bundle.folder import AUTOMATON, GRAPH, PICTURE, read_part
+from monitors.bundle.folder import AUTOMATON, EVALUATION, GRAPH, PICTURE, RELIABILITY, read_part
 from monitors.errors import BundleError
+from monitors.evaluation_record import EvaluationRecord, parse_evaluation
+from monitors.reliability import Reliability, parse_reliability
 from service.core.catalogue import MonitorEntry
 
 log = logging.getLogger(__name__)
 
 MOST_PICTURE_BYTES = 2 << 20
 # Parsed parts that are kept, of whichever bundles: pages of the same few monitors are looked at.
-KEPT = 8
+KEPT = 16
 
 PartT = TypeVar("PartT")
 
@@ -36,6 +38,14 @@ class BundleParts:
             return automaton if automaton.graph == entry.manifest.files.get(GRAPH) else None
 
         return await self._read(entry, AUTOMATON, parse)
+
+    async def reliability(self, entry: MonitorEntry) -> Reliability | None:
+        """How far its probabilities can be believed, as its training measured it."""
+        return await self._read(entry, RELIABILITY, lambda data: parse_reliability(data, RELIABILITY))
+
+    async def evaluation(self, entry: MonitorEntry) -> EvaluationRecord | None:
+        """The evaluation that somebody kept in it."""
+        return await self._read(entry, EVALUATION, lambda data: parse_evaluation(data, EVALUATION))
 
     async def picture(self, entry: MonitorEntry) -> bytes | None:
         """Its picture, an SVG. Whoever wrote the bundle wrote it: serve it so that nothing in it can run."""

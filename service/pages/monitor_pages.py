@@ -20,6 +20,7 @@ from service.pages.automaton_picture import add_automaton_picture
 from service.pages.automaton_tables import AutomatonTables, to_tables
 from service.pages.bundle_parts import BundleParts
 from service.pages.forms import read_form
+from service.pages.measured import to_charts, to_rows, to_served
 from service.pages.rendering import Pages
 
 _DONE = {
@@ -63,6 +64,7 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         entry = await deps.catalogue.get(monitor_id, project)
         registered, alive = await look(deps)
         quality = await _quality_of(deps, project, entry.monitor_id)
+        trained, evaluation = await parts.reliability(entry), await parts.evaluation(entry)
         return pages.render(
             request,
             "monitor.html",
@@ -71,7 +73,13 @@ def build_monitor_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
             examples=list(entry.examples)[:3],
             quality=quality,
             automaton=await _tables_of(parts, entry, quality),
+            charts=to_charts(entry.manifest, trained, evaluation, quality),
+            has_measured=trained is not None or evaluation is not None,
+            evaluation=evaluation,
+            rows=to_rows(evaluation.figures if evaluation else entry.manifest.metrics),
+            served=to_served(evaluation),
             has_picture=await parts.picture(entry) is not None,
+            shadow_id=deps.catalogue.choose(project).shadow_id,
             as_shadow=await shadow_counts(deps, project, entry.monitor_id),
             done=done,
             problem=problem,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from monitors.automaton_record import Automaton, ExampleTurn, StateRecord, Support, SymbolRecord, Term
 from monitors.bundle import read_manifest
-from monitors.bundle.folder import GRAPH, PICTURE, add_automaton, add_part
+from monitors.bundle.folder import EVALUATION, GRAPH, PICTURE, RELIABILITY, add_automaton, add_part
 from monitors.calibration import PlattMap
+from monitors.evaluation_record import EvaluationRecord
+from monitors.reliability import BINS, Reliability, RunInBins, build_table
 from tests.pages.watched_runs import HOSTILE, LONG
 from tests.service.other_bundle import write_twin
 
@@ -26,7 +28,39 @@ def write_audited(bundle: Path, folder: Path, shift: float, *, picture: bytes | 
     add_automaton(folder, make_automaton(graph).model_dump_json().encode())
     if picture is not None:
         add_part(folder, PICTURE, picture)
+    add_part(folder, RELIABILITY, make_reliability().model_dump_json().encode())
+    add_part(folder, EVALUATION, make_evaluation().model_dump_json().encode())
     return folder
+
+
+def make_reliability() -> Reliability:
+    """Something in five tenths of the scale."""
+    runs = []
+    for number in range(60):
+        place = 2 * (number % 5)
+        weights = [float(place == one) for one in range(BINS)]
+        came = weights if number % 7 < place else [0.0] * BINS
+        runs.append(RunInBins(weights, [one * (place / BINS + 0.05) for one in weights], came))
+    table = build_table(runs)
+    return Reliability(runs=60, tasks=20, failure=table, risk=table)
+
+
+def make_evaluation() -> EvaluationRecord:
+    """Figures with an interval, a floor, and a hostile name."""
+    figures = {
+        "runs": 60.0, "tasks": 20.0, "failures": 20.0, "base_rate_h3": 0.2, "auprc_h3": 0.71, "auprc_h3_lo": 0.6,
+        "auprc_h3_hi": 0.8, "floor_step_index_auprc_h3": 0.4, "first_alert_caught": 9.0, "first_alert_false": 2.0,
+        "first_alert_left_p50": 0.375, HOSTILE: 1.0,
+    }  # fmt: skip
+    return EvaluationRecord(
+        made="2026-01-02T03:04:05+00:00",
+        forewarn="0",
+        corpus=HOSTILE,
+        fold=None,
+        known_tasks=True,
+        figures=figures,
+        reliability=make_reliability(),
+    )
 
 
 def make_automaton(graph: str) -> Automaton:

@@ -56,6 +56,27 @@ def test_symbols_come_with_words_tools_and_examples(page: Page, audited: str) ->
     expect(page.get_by_text("No turn has e2.")).to_be_visible()
 
 
+def test_probabilities_are_drawn_against_what_came_with_the_figures_beside(page: Page, audited: str) -> None:
+    page.goto(f"/monitors/{audited}")
+    chart = page.get_by_role("img", name="Failing in the end")
+
+    expect(chart.locator("circle")).to_have_count(5)
+    expect(chart.locator(".measured line")).to_have_count(5)
+    page.locator("#bins-failure summary").click()
+    expect(page.get_by_role("region", name="Failing in the end: figures").locator("tbody tr")).to_have_count(5)
+    expect(page.get_by_role("img", name="Failing within 3 turns")).to_be_visible()
+
+
+def test_an_evaluations_figures_stand_beside_their_floor_and_beside_live_ones(page: Page, audited: str) -> None:
+    page.goto(f"/monitors/{audited}")
+
+    table = page.get_by_role("region", name="Table of metrics")
+    expect(table.locator("tbody tr")).to_contain_text(["0.710"])
+    expect(table).to_contain_text("0.600 – 0.800")
+    expect(page.get_by_role("region", name="What live runs say")).to_contain_text("evaluation 38 %")
+    expect(page.get_by_text("these figures flatter it")).to_be_visible()
+
+
 def test_hostile_texts_of_an_audit_stay_texts(page: Page, audited: str) -> None:
     page.goto(f"/monitors/{audited}")
     for details in page.locator(".audit details").all():
@@ -95,6 +116,8 @@ def test_a_picture_is_fetched_once(service: Service, audited: str) -> None:
 def test_a_bundle_that_was_never_audited_says_what_to_do(page: Page, tiny: TinyBundle) -> None:
     page.goto(f"/monitors/{read_monitor_id(tiny.path)}")
     expect(page.locator("#no-automaton")).to_contain_text("forewarn audit BUNDLE --data RUNS")
+    expect(page.locator("#no-evaluation")).to_contain_text("forewarn evaluate BUNDLE RUNS")
+    expect(page.get_by_role("img", name="Failing in the end")).to_be_visible()
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")])
@@ -104,5 +127,6 @@ def test_an_audited_monitor_is_accessible_and_fits(
     with watched_page(chromium, url_of(service), size=size, scheme=scheme) as page:
         page.goto(f"/monitors/{audited}")
         page.locator(".audit summary").first.click()
+        page.locator("#bins-failure summary").click()
         check_accessible(page)
         check_fits(page)

@@ -115,6 +115,9 @@ async def test_a_shadow_is_seen_with_the_run_and_with_the_monitor(service: Servi
         run = await service.begin("a")
         assert (run["monitor_id"], run["shadow"]["monitor_id"], run["shadow"]["steps"]) == (service.default, other, 2)
         assert (await service.ask("GET", f"/{other}"))["as_shadow"]["steps"] == 2
+        page = (await service.http.get(f"/monitors/{other}")).text
+        assert "It scored 2 steps of 1 runs along with the monitor" in page
+        assert f"/monitors/{other}#beside" in (await service.http.get(f"/monitors/{service.default}")).text
         await service.ask("DELETE", f"/{other}/shadow")
         assert (await service.begin("b"))["shadow"] is None
         await service.ask("DELETE", f"/{other}/shadow", 404)

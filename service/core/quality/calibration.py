@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.core.quality.finished import BINS, Probabilities
+from monitors.reliability import BINS, RunInBins, build_table
+from service.core.quality.finished import Probabilities
+from service.records import JsonObject
 
 FEWEST = 10
 """Fewer runs say nothing of their own spread."""
@@ -26,17 +28,16 @@ class Calibration:
     z: float | None
     """`excess` in its own standard errors, over runs: beyond ±2 in one of twenty looks while all is well. For one look,
     not for a test that may be repeated."""
+    bins: list[JsonObject | None]
+    """By tenths of probability, as `ReliabilityBin`; none at all without runs."""
 
 
 def calibration_of(runs: Sequence[tuple[Probabilities, bool]]) -> Calibration:
     """The calibration over runs: each one's probabilities, and whether it failed."""
     if not runs:
-        return Calibration(0, None, None, None)
-    off = 0.0
-    for place in range(BINS):
-        said = sum(one.sums[place] for one, _ in runs)
-        came = sum(one.weights[place] for one, failed in runs if failed)
-        off += abs(came - said)
+        return Calibration(0, None, None, None, [])
+    nothing = (0.0,) * BINS
+    table = build_table([RunInBins(one.weights, one.sums, one.weights if failed else nothing) for one, failed in runs])
     differences = [failed - one.mean for one, failed in runs]
     n = len(runs)
     excess = sum(differences) / n
@@ -44,4 +45,5 @@ def calibration_of(runs: Sequence[tuple[Probabilities, bool]]) -> Calibration:
     if n >= FEWEST:
         spread = math.sqrt(sum((one - excess) ** 2 for one in differences) / (n - 1))
         z = excess / (spread / math.sqrt(n)) if spread > 0 else None
-    return Calibration(n, off / n, excess, z)
+    bins = [None if one is None else one.model_dump() for one in table.bins]
+    return Calibration(n, table.error, excess, z, bins)

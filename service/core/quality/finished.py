@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from monitors.profile import RunProfile, StepCounter
+from monitors.reliability import BINS
 from service.core.quality.counts import Kind
 from service.records import COUNTED, SCORE_LAYOUT, RunRecord
 
-BINS = 10
 LOOKED_AT_STEPS = 2_000
 """Of a longer run only so many first steps are looked at."""
 
@@ -40,6 +40,9 @@ class FinishedRun:
     profile: RunProfile
     probabilities: Probabilities | None
     """None where no step was scored."""
+    turns: int = 0
+    alert_turn: int | None = None
+    """Of the first alert, told or hidden; None: none, or beyond the steps that are looked at."""
 
 
 def to_finished(record: RunRecord, records: bytes) -> FinishedRun:
@@ -61,6 +64,8 @@ def to_finished(record: RunRecord, records: bytes) -> FinishedRun:
         kind,
         _to_profile(rows),
         _to_probabilities([row[1] for row in rows if not row[6] & 16]),
+        summary.turn,
+        next((int(row[4]) for row in rows if row[6] & (4 | 32)), None),
     )
 
 

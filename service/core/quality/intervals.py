@@ -28,6 +28,12 @@ def to_share(hits: int, of: int) -> Share:
     if of <= 0:
         return Share(0, 0, None, None, None)
     value = hits / of
+    low, high = to_interval(value, of)
+    return Share(hits, of, value, low, high)
+
+
+def to_interval(value: float, of: float) -> tuple[float, float]:
+    """The 95 % interval of a share of so many, which need not be a whole number."""
     middle = (value + Z * Z / (2 * of)) / (1 + Z * Z / of)
     reach = Z / (1 + Z * Z / of) * math.sqrt(value * (1 - value) / of + Z * Z / (4 * of * of))
-    return Share(hits, of, value, max(0.0, middle - reach), min(1.0, middle + reach))
+    return max(0.0, middle - reach), min(1.0, middle + reach)

@@ -13,6 +13,7 @@ from service.core.quality.calibration import calibration_of
 from service.core.quality.counts import Counts, Rightness, count, to_rightness, total
 from service.core.quality.finished import FinishedRun
 from service.core.quality.intervals import to_share
+from service.core.quality.leads import lead_of
 from service.core.quality.promises import promises_of
 from service.core.quality.watching import (
     COVERAGE,
@@ -67,6 +68,7 @@ def to_report(material: Material) -> JsonObject:
             **_rightness(count(run.kind for run in judged)),
             "since_ms": min((run.outcome_ms for run in material.recent), default=None),
             "calibration": asdict(calibration_of(scored)),
+            "lead": asdict(lead_of(judged)),
         },
         "promise": None if manifest is None else _promise(material, manifest),
         COVERAGE: None if reference is None else _coverage(material, reference),

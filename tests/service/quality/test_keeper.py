@@ -167,6 +167,10 @@ async def test_quality_is_told_by_the_api_and_as_metrics(api: Api) -> None:
     assert (run["control"], run["hidden_alerts"]) == (False, 0)
     (report,) = (await api.http.get("/v1/quality")).json()["monitors"]
     assert report["all"]["recall"] | {"low": 0, "high": 0} == {"hits": 1, "of": 1, "value": 1.0, "low": 0, "high": 0}
+    assert sum(one["share"] for one in report["recent"]["calibration"]["bins"] if one) == pytest.approx(1)
+    page = (await api.http.get(f"/monitors/{api.monitor_id}")).text
+    assert "live runs: 1 runs" in page
+    assert '<g class="live">' in page
     text = (await api.http.get("/metrics")).text
     assert f'forewarn_recall_ratio{{monitor="{api.monitor_id}",project="default",runs="all"}} 1.0' in text
     assert "forewarn_promised_false_alarms_ratio" in text
