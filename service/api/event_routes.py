@@ -23,10 +23,11 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.alert_views import to_alert_view
 from service.api.deps import ApiDeps, principal_of, project_of
+from service.api.problems import to_problem
 from service.api.run_views import to_run_view, to_score_view
 from service.api.values import RunId
 from service.core.ingest import check_run_id
-from service.core.live import Reset, StreamGate, Update, Updates
+from service.core.live import LiveFeed, Reset, StreamGate, Update, Updates
 from service.errors import NameRefused, NotFound, TransientError
 from service.records import RunRecord, RunRef, ScoreRecord
 
@@ -95,6 +96,27 @@ class Reached:
         self.event_id = event_id
 
 
+class Absence:
+    """Tells a stream's reader that the log is away, once, and that it is back."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def of(self, error: TransientError) -> Sequence[bytes]:
+        """What to say of an error."""
+        if self._is_told:
+            return ()
+        self._is_told = True
+        told = orjson.loads(to_problem(error).body)
+        return (_event("away", {name: told[name] for name in ("title", "detail")}),)
+
+    def over(self) -> Sequence[bytes]:
+        """What to say where there was none."""
+        news = (_event("back", {}),) if self._is_told else ()
+        self._is_told = False
+        return news
+
+
 def build_event_router(deps: ApiDeps) -> APIRouter:
     """The routes that stream."""
     router = APIRouter(tags=["live"])
@@ -112,8 +134,8 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
     ) -> Response:
         """Follow one run. Its scores come in order, each once, from the first or from where it is asked to go on; then
         as they are made. Events: `score` (its id is the position), `alert` (before the score that opened it), `end`
-        once the run has ended and all is scored. A run that has ended and has nothing more to tell answers 204, which
-        ends a browser's reconnecting.
+        once the run has ended and all is scored; `away` while the log does not answer, `back` once it does. A run that
+        has ended and has nothing more to tell answers 204, which ends a browser's reconnecting.
         """
         check_run_id(run_id)
         ref = RunRef(project_of(request), run_id)
@@ -134,8 +156,9 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
         only: Literal["alerts"] | None = Query(None, description="`alerts`: leave the scores out."),
     ) -> Response:
         """Follow all runs. The latest scores come as they are committed, and alerts. Events: `open` first, `run` (a
-        run's newest score; steps scored together come as one), `alert`, and `reset` where something was missed: read
-        the lists again. After `Last-Event-ID` events come at least once: (run_id, position) tells a repeat.
+        run's newest score; steps scored together come as one), `alert`, `reset` where something was missed: read the
+        lists again, `away` while the log does not answer, `back` once it does. After `Last-Event-ID` events come at
+        least once: (run_id, position) tells a repeat.
         """
         deps.gate.enter()
         seen = deps.live.look(project_of(request), last_event_id)
@@ -146,7 +169,9 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
             raise
         reached = Reached(opening.event_id)
         return EventStream(
-            _all_events(seen, goes_on(request), reached, agent, only is not None, resumed=last_event_id is not None),
+            _all_events(
+                deps.live, seen, goes_on(request), reached, agent, only is not None, resumed=last_event_id is not None
+            ),
             deps.gate,
             reached,
         )
@@ -171,11 +196,14 @@ def build_event_router(deps: ApiDeps) -> APIRouter:
 async def _run_events(deps: ApiDeps, ref: RunRef, position: int, goes_on: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Pulls from the stored scores, so a slow client costs nothing but its own time."""
     yield ServerSentEvent(comment="forewarn", retry=RETRY_MS).encode()
+    absence = Absence()
     async with deps.board.signal(ref) as news:
         while goes_on():
             news.clear()
             try:
                 scores = await _read_scores(deps, ref, position)
+                for event in absence.over():
+                    yield event
                 if scores:
                     alerts = await _alerts_of(deps, ref, position, scores)
                     for index, score in enumerate(scores, position):
@@ -185,7 +213,9 @@ async def _run_events(deps: ApiDeps, ref: RunRef, position: int, goes_on: Callab
                     position += len(scores)
                     continue
                 record = await deps.reader.read_run(ref)
-            except TransientError:
+            except TransientError as error:
+                for event in absence.of(error):
+                    yield event
                 await asyncio.sleep(LOOK_EVERY_S)
                 continue
             if record is None or is_over(record, position):
@@ -219,6 +249,7 @@ async def _alerts_of(
 
 
 async def _all_events(
+    live: LiveFeed,
     seen: AsyncGenerator[Updates | Reset, None],
     goes_on: Callable[[], bool],
     reached: Reached,
@@ -231,12 +262,15 @@ async def _all_events(
         opening = ServerSentEvent(orjson.dumps({"resumed": resumed}).decode(), event="open", retry=RETRY_MS)
         opening.id = reached.event_id
         yield opening.encode()
+        absence = Absence()
         while goes_on():
             try:
                 taken = await anext(seen)
             except TransientError as error:
                 log.warning("an event stream ends, to be resumed: %s", error)
                 return
+            for event in absence.over() if live.away is None else absence.of(live.away):
+                yield event
             if isinstance(taken, Reset):
                 yield _event("reset", {"reason": taken.reason}, taken.event_id)
             else:

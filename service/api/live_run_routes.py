@@ -3,6 +3,7 @@ come."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from sse_starlette.event import ServerSentEvent
 from starlette.responses import Response
 
 from service.api.deps import ApiDeps, principal_of, project_of
-from service.api.event_routes import RETRY_MS, STREAM, EventStream, Reached
+from service.api.event_routes import LOOK_EVERY_S, RETRY_MS, STREAM, Absence, EventStream, Reached
 from service.core.live_runs import RUNS_KEPT, Digest, LiveQuery, LiveRow
 from service.errors import TransientError
 
@@ -42,8 +43,8 @@ def build_live_run_router(deps: ApiDeps) -> APIRouter:
         first: int = Query(0, ge=0, le=RUNS_KEPT, description="Runs from this place of the order on; 0 for the top."),
     ) -> Response:
         """Follow the list of runs, as it stands once a second. Event `list`: `order` (the runs to show), `rows` (those
-        that changed since the event before), `matching` and `known` (how many runs). Begins anew after a reconnect. The
-        newest 20,000 runs are looked at.
+        that changed since the event before), `matching` and `known` (how many runs). Begins anew after a reconnect.
+        `away` while the log does not answer, `back` once it does. The newest 20,000 runs are looked at.
         """
         query = LiveQuery(project_of(request), state, agent, monitor, min_risk, search, sort, limit, first)
         principal = principal_of(request)
@@ -52,7 +53,7 @@ def build_live_run_router(deps: ApiDeps) -> APIRouter:
         def goes_on() -> bool:
             return not deps.gate.is_closing and deps.authenticator.holds(principal)
 
-        return EventStream(_events(deps.live_runs.look(query), goes_on), deps.gate, Reached())
+        return EventStream(_events(lambda: deps.live_runs.look(query), goes_on), deps.gate, Reached())
 
     answers: dict[int | str, dict[str, Any]] = {200: STREAM[200]}
     router.add_api_route(
@@ -67,26 +68,35 @@ def build_live_run_router(deps: ApiDeps) -> APIRouter:
     return router
 
 
-async def _events(looking: AsyncGenerator[Digest, None], goes_on: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def _events(
+    look: Callable[[], AsyncGenerator[Digest, None]], goes_on: Callable[[], bool]
+) -> AsyncIterator[bytes]:
     yield ServerSentEvent(comment="forewarn", retry=RETRY_MS).encode()
     sent: dict[str, dict[str, Any]] = {}
     told: dict[str, Any] = {}
-    async with aclosing(looking):
-        while goes_on():
-            try:
-                shown = await anext(looking)
-            except TransientError:
-                return
-            rows = {row.ref.run_id: to_row_view(row) for row in shown.rows}
-            changed = [view for name, view in rows.items() if sent.get(name) != view]
-            sent = rows
-            news = {"order": list(rows), "matching": shown.matching, "known": shown.known}
-            if changed or news != told:
-                told = news
-                document = orjson.dumps({**news, "rows": changed}).decode()
-                yield ServerSentEvent(document, event="list").encode()
-            else:
-                yield ServerSentEvent(comment="alive").encode()
+    absence = Absence()
+    while goes_on():
+        try:
+            async with aclosing(look()) as looking:
+                async for shown in looking:
+                    for event in absence.over():
+                        yield event
+                    rows = {row.ref.run_id: to_row_view(row) for row in shown.rows}
+                    changed = [view for name, view in rows.items() if sent.get(name) != view]
+                    sent = rows
+                    news = {"order": list(rows), "matching": shown.matching, "known": shown.known}
+                    if changed or news != told:
+                        told = news
+                        document = orjson.dumps({**news, "rows": changed}).decode()
+                        yield ServerSentEvent(document, event="list").encode()
+                    else:
+                        yield ServerSentEvent(comment="alive").encode()
+                    if not goes_on():
+                        return
+        except TransientError as error:
+            for event in absence.of(error):
+                yield event
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def to_row_view(row: LiveRow) -> dict[str, Any]:

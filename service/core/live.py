@@ -136,6 +136,8 @@ class LiveFeed:
         self._reading: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
         self._look_at = 0.0
+        self.away: TransientError | None = None
+        """Why nothing comes just now, if so."""
         self._agents: OrderedDict[RunRef, tuple[str, float]] = OrderedDict()
 
     async def look(self, project: str, last_event_id: str | None) -> AsyncGenerator[Updates | Reset, None]:
@@ -203,7 +205,9 @@ class LiveFeed:
             while self._onlookers:
                 try:
                     await self._read_on(await self._wait(signal))
+                    self.away = None
                 except TransientError as error:
+                    self.away = error
                     log.warning("onlookers wait: %s", error)
                     await asyncio.sleep(LOOK_EVERY_S)
                 except Exception:

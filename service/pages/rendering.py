@@ -75,6 +75,8 @@ class Pages:
             title=told["title"],
             detail=told["detail"],
             passes=retry is not None,
+            # A form is not sent again by itself.
+            comes_back=retry is not None and request.method == "GET",
         )
         if retry:
             page.headers["Retry-After"] = retry

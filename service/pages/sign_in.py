@@ -39,8 +39,7 @@ def build_sign_in_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
             if "read" not in principal.scopes:
                 raise Forbidden("read", principal.scopes)
         except (Unauthenticated, Forbidden, TooManyGuesses) as error:
-            status = {Unauthenticated: 401, TooManyGuesses: 429}.get(type(error), 403)
-            return form(request, following, str(error), status)
+            return pages.as_refusal(form(request, following, str(error)), error)
         answer = RedirectResponse(following, 303)
         secure = header_of(request.scope, b"origin").startswith("https://")
         answer.set_cookie(COOKIE, quote(token, safe=""), httponly=True, samesite="strict", secure=secure, path="/")

@@ -10,7 +10,7 @@ from monitors.bundle.folder import EVALUATION, GRAPH, PICTURE, RELIABILITY, add_
 from monitors.calibration import PlattMap
 from monitors.evaluation_record import EvaluationRecord
 from monitors.reliability import BINS, Reliability, RunInBins, build_table
-from tests.pages.watched_runs import HOSTILE, LONG
+from tests.pages.runs import HOSTILE, LONG
 from tests.service.other_bundle import write_twin
 
 EVIL_PICTURE = (

@@ -33,9 +33,11 @@ def watched_page(
     size: dict[str, int] | None = None,
     scheme: Scheme = "light",
     javascript: bool = True,
+    breaks: bool = False,
 ) -> Iterator[Page]:
     """A page in a context of its own. In the end raises AssertionError if there was an error in the console (a breach
-    of the Content-Security-Policy is one), an uncaught exception, a dialog, a request to another host, or a 5xx."""
+    of the Content-Security-Policy is one), an uncaught exception, a dialog, a request to another host, or a 5xx; not
+    for connections that break and answers of 503 where the test makes the service have them (`breaks`)."""
     context = browser.new_context(
         base_url=base_url, viewport=size or DESKTOP, color_scheme=scheme, java_script_enabled=javascript
     )
@@ -44,7 +46,7 @@ def watched_page(
     wrongs: list[str] = []
     page.on(
         "console",
-        lambda said: wrongs.append(said.text) if said.type == "error" and not _is_expected(said.text) else None,
+        lambda said: wrongs.append(said.text) if said.type == "error" and not _is_expected(said.text, breaks) else None,
     )
     page.on("pageerror", lambda error: wrongs.append(str(error)))
 
@@ -57,7 +59,7 @@ def watched_page(
             wrongs.append(f"a request to {request.url}")
 
     def on_response(response: Response) -> None:
-        if response.status >= 500:
+        if response.status >= 500 and not (breaks and response.status == 503):
             wrongs.append(f"{response.status} from {response.url}")
 
     page.on("dialog", on_dialog)
@@ -70,9 +72,11 @@ def watched_page(
     assert wrongs == [], wrongs
 
 
-def _is_expected(text: str) -> bool:
+def _is_expected(text: str, breaks: bool) -> bool:
     # Chromium tells of every 4xx in the console; what an answer should be is for each test to say.
-    return text.startswith("Failed to load resource: the server responded with a status of 4")
+    refused, broken = "the server responded with a status of ", "net::ERR_"
+    expected = (refused + "4", refused + "503", broken) if breaks else (refused + "4",)
+    return text.startswith(tuple(f"Failed to load resource: {one}" for one in expected))
 
 
 def check_accessible(page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.pages.browser import OPTIONS, chromium_path, watched_page
 from tests.service.live import Service, running
+from tests.service.servers import Server, running_single
 from tests.tiny_bundle import TinyBundle, shared_tiny_bundle
 
 OPERATOR_KEY = "the-operators-own-key-for-pages"
@@ -55,6 +57,25 @@ def guarded(tiny: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
         service.http.headers["Authorization"] = f"Bearer {OPERATOR_KEY}"
         service.until_ready()
         yield service
+
+
+@dataclass
+class Frail:
+    """A service to be broken, which keeps no content, and the Redis under it."""
+
+    service: Service
+    redis: Server
+
+
+@pytest.fixture(scope="session")
+def frail(tiny: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frail]:
+    """Tests leave it as they found it: running."""
+    folder: Path = tmp_path_factory.mktemp("frail-pages")
+    with running_single(folder / "redis") as redis:
+        settings = {"FOREWARN_REDIS_URL": redis.url, "FOREWARN_CONTENT": "none"}
+        with running(folder, "--bundle", str(tiny.path), environment=settings) as service:
+            service.until_ready()
+            yield Frail(service, redis)
 
 
 def url_of(service: Service) -> str:

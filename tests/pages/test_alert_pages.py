@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import url_of
-from tests.pages.watched_runs import HOSTILE, LONG, alerting_run
+from tests.pages.runs import HOSTILE, LONG, alerting_run
 from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle
 

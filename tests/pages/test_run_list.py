@@ -13,13 +13,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import url_of
-from tests.pages.runs_of import HOSTILE, send
+from tests.pages.runs import HOSTILE_TEXTS, STEP, alerting_steps, send
 from tests.service.live import Service, running
 from tests.tiny_bundle import TinyBundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-
-STEP = {"role": "user", "content": "hello"}
 
 
 def test_a_run_appears_and_its_steps_count_up_while_one_looks(service: Service, page: Page) -> None:
@@ -48,8 +46,48 @@ def test_a_run_that_ends_leaves_the_list_of_live_ones(service: Service, page: Pa
     expect(row).to_be_visible()
 
 
+def test_filters_show_only_what_was_asked_for_and_stay_so_while_steps_come(
+    service: Service, page: Page, tiny: TinyBundle
+) -> None:
+    risks = {}
+    for name, agent in (("filtered-1", "desk"), ("filtered-2", "shop"), ("filtered-3", "desk")):
+        service.http.put(f"/v1/runs/{name}", json={"agent": agent}).raise_for_status()
+        send(service, name, alerting_steps(tiny) if name == "filtered-1" else [STEP])
+        risks[name] = service.http.get(f"/v1/runs/{name}").json()["risk"]
+    [high, *low] = risks.values()
+    assert high > max(low)
+    names = page.locator("tbody tr td:first-child")
+    page.goto("/?search=filtered-&sort=newest")
+    expect(names).to_have_text(["filtered-3", "filtered-2", "filtered-1"])
+
+    page.get_by_label("Agent").fill("desk")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(names).to_have_text(["filtered-3", "filtered-1"])
+    expect(page.locator("#live")).to_have_text("live")
+    for name in risks:
+        send(service, name, [STEP])
+    expect(page.locator("tr[data-run=filtered-3] td").nth(5)).to_have_text("2")
+    expect(names).to_have_text(["filtered-3", "filtered-1"])
+
+    high = service.http.get("/v1/runs/filtered-1").json()["risk"]
+    lower = max(service.http.get(f"/v1/runs/{name}").json()["risk"] for name in ("filtered-2", "filtered-3"))
+    page.goto("/?search=filtered-")
+    page.get_by_label("Risk from").fill(f"{(high + lower) / 2:.3f}")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(names).to_have_text(["filtered-1"])
+
+    monitor_id = service.http.get("/v1/runs/filtered-1").json()["monitor_id"]
+    page.goto("/?search=filtered-&sort=newest")
+    page.get_by_label("Monitor").fill(monitor_id)
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(names).to_have_text(["filtered-3", "filtered-2", "filtered-1"])
+    page.get_by_label("Monitor").fill("m-of-nobody")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_text("No run is like this now")).to_be_visible()
+
+
 def test_what_agents_write_stays_text(service: Service, page: Page) -> None:
-    for number, text in enumerate(HOSTILE):
+    for number, text in enumerate(HOSTILE_TEXTS):
         name = f"as-text-{number}"
         said = {"agent": text[:200], "task": text[:200], "tags": {"note": text[:200]}}
         service.http.put(f"/v1/runs/{name}", json=said).raise_for_status()
@@ -57,10 +95,9 @@ def test_what_agents_write_stays_text(service: Service, page: Page) -> None:
 
     page.goto("/?search=as-text-")
 
-    expect(page.locator("tbody tr")).to_have_count(len(HOSTILE))
+    expect(page.locator("tbody tr")).to_have_count(len(HOSTILE_TEXTS))
     expect(page.locator("tbody tr").first).to_contain_text("ago")
-    assert page.evaluate("window.hit") is None
-    for number, text in enumerate(HOSTILE[:5]):
+    for number, text in enumerate(HOSTILE_TEXTS[:5]):
         assert text[:40] in (page.locator(f"tr[data-run=as-text-{number}] .agent").text_content() or "")
 
 

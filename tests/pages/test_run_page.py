@@ -9,21 +9,26 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import url_of
-from tests.pages.watched_runs import HOSTILE, LONG, alerting_run, alerting_steps, hostile_steps, new_run, post_steps
+from tests.pages.runs import HOSTILE, LONG, STEP, alerting_run, alerting_steps, hostile_steps, new_run, send
 from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+# Where the chart draws 0 %, 25 %, … 100 %.
+AXIS = (
+    "() => [...document.querySelectorAll('#chart path.axis')]"
+    ".map((one) => /^M\\S+ ([\\d.]+)/.exec(one.getAttribute('d'))[1])"
+)
 
 
 def test_steps_that_come_are_drawn_and_listed_at_once(service: Service, page: Page, tiny: TinyBundle) -> None:
     run_id, steps = new_run("live"), tiny.corpus.runs[0]
-    post_steps(service, run_id, steps[:1])
+    send(service, run_id, steps[:1])
     page.goto(f"/runs/{run_id}")
     expect(page.locator("#step-list > li")).to_have_count(1)
     before = page.locator("#chart path.risk").get_attribute("d")
 
-    post_steps(service, run_id, steps[1:4])
+    send(service, run_id, steps[1:4])
 
     expect(page.locator("#step-list > li")).to_have_count(4)
     expect(page.locator("#chart")).to_have_attribute("aria-valuemax", "3")
@@ -32,15 +37,15 @@ def test_steps_that_come_are_drawn_and_listed_at_once(service: Service, page: Pa
 
 
 def test_an_alert_that_opens_appears_and_is_marked_and_told_of(service: Service, page: Page, tiny: TinyBundle) -> None:
-    steps = alerting_steps(service, tiny)
+    steps = alerting_steps(tiny)
     position = len(steps) - 1
     run_id = new_run("will-alert")
-    post_steps(service, run_id, steps[:-1])
+    send(service, run_id, steps[:-1])
     page.goto(f"/runs/{run_id}")
     expect(page.locator("#live")).to_have_text("live")
     expect(page.locator("#alerts")).to_be_hidden()
 
-    post_steps(service, run_id, steps[-1:])
+    send(service, run_id, steps[-1:])
 
     expect(page.locator("#alerts tbody tr")).to_have_count(1)
     expect(page.locator("#chart circle.alert")).to_have_count(1)
@@ -69,7 +74,7 @@ def test_the_threshold_that_is_drawn_is_the_one_that_the_alert_crossed(
 
 def test_the_chart_is_read_by_keyboard_and_leads_to_the_step(service: Service, page: Page, tiny: TinyBundle) -> None:
     run_id = new_run("keys")
-    post_steps(service, run_id, tiny.corpus.runs[1])
+    send(service, run_id, tiny.corpus.runs[1])
     page.goto(f"/runs/{run_id}")
     chart = page.get_by_role("slider", name="Step of the run")
     expect(chart).to_have_attribute("aria-valuetext", re.compile("risk"))
@@ -85,30 +90,31 @@ def test_the_chart_is_read_by_keyboard_and_leads_to_the_step(service: Service, p
     assert page.evaluate("document.activeElement.closest('li').id") == "step-2"
 
 
-def test_ten_thousand_steps_are_drawn_with_few_points_and_listed_by_pages(service: Service, page: Page) -> None:
-    scores = [
-        {
-            "position": place, "turn": place, "risk": 0.9 if place == 7777 else 0.1, "failure_probability": 0.2,
-            "score": -1.0, "symbol": 3, "state": "ok", "alert": False, "known": True, "parked": False, "received_ms": 1,
-        }
-        for place in range(10_000)
-    ]  # fmt: skip
+def test_ten_thousand_steps_are_drawn_with_few_points_and_listed_by_pages(
+    service: Service, page: Page, tiny: TinyBundle
+) -> None:
     run_id = new_run("long")
-    post_steps(service, run_id, [{"role": "user", "content": "hello"}])
-    run = service.http.get(f"/v1/runs/{run_id}").json()
+    steps = [*tiny.corpus.runs[0], *[STEP] * 500]
+    steps = [steps[place % len(steps)] for place in range(10_000)]
+    for first in range(0, len(steps), 500):
+        service.http.post(f"/v1/runs/{run_id}/steps", json=steps[first : first + 500]).raise_for_status()
+    service.until_scored(run_id, 10_000)
+    scores = [
+        score
+        for first in (0, 5000)
+        for score in service.http.get(f"/v1/runs/{run_id}?first={first}&limit=5000").json()["scores"]
+    ]
 
-    def answer(route: object, request: object) -> None:
-        first = int(re.search(r"first=(\d+)", request.url)[1]) if "first=" in request.url else 0  # type: ignore[attr-defined, index]
-        route.fulfill(json={**run, "scores": scores[first : first + 5000]})  # type: ignore[attr-defined]
-
-    page.route(re.compile(rf"/v1/runs/{run_id}\?"), answer)
     page.goto(f"/runs/{run_id}")
 
     expect(page.locator("#where")).to_have_text("9,975 – 9,999 of 10,000")
     points = page.locator("#chart path.risk").get_attribute("d") or ""
     assert points.count("L") < 5000
     heights = [float(one) for one in re.findall(r"[ML][\d.]+ ([\d.]+)", points)]
-    assert min(heights) < 0.5 * max(heights), "the one peak is not lost"
+    axis = [float(one) for one in page.evaluate(AXIS)]
+    drawn = [(axis[0] - height) / (axis[0] - axis[-1]) for height in (max(heights), min(heights))]
+    risks = [score["risk"] for score in scores]
+    assert drawn == pytest.approx([min(risks), max(risks)], abs=0.01), "no peak is lost"
     assert page.locator("#step-list > li").count() == 25
     drawn_ms = page.evaluate(
         "() => { const begun = performance.now(); window.dispatchEvent(new Event('resize'));"
@@ -126,7 +132,7 @@ def test_hostile_texts_stay_texts_everywhere(service: Service, page: Page) -> No
         "tags": {HOSTILE[:100]: HOSTILE[:200], "t": "x" * 500},
     }
     service.http.put(f"/v1/runs/{run_id}", json=said).raise_for_status()
-    post_steps(service, run_id, hostile_steps(text))
+    send(service, run_id, hostile_steps(text))
     page.goto(f"/runs/{run_id}")
     expect(page.locator("#step-list > li")).to_have_count(5)
 
@@ -156,24 +162,13 @@ def test_a_step_that_cannot_be_fetched_is_told_in_words_while_figures_stay(
     service: Service, page: Page, tiny: TinyBundle
 ) -> None:
     run_id = new_run("no-steps")
-    post_steps(service, run_id, tiny.corpus.runs[0][:2])
+    send(service, run_id, tiny.corpus.runs[0][:2])
     page.route(re.compile(r"/steps\?"), lambda route: route.fulfill(status=404, json={"title": "No such page"}))
     page.goto(f"/runs/{run_id}")
     page.locator("#step-1 > details > summary").click()
 
     expect(page.locator("#step-1 .problem")).to_contain_text("No such page")
     expect(page.locator("#steps-said")).to_contain_text("Their figures are")
-
-
-def test_without_content_the_page_says_that_no_raw_step_is_kept(service: Service, page: Page, tiny: TinyBundle) -> None:
-    run_id = new_run("no-content")
-    post_steps(service, run_id, tiny.corpus.runs[0][:1])
-    step = {"position": 0, "raw": None, "raw_missing": "no-content", "view": None, "moved": None}
-    page.route(re.compile(r"/steps\?"), lambda route: route.fulfill(json={"steps": [step], "next": None}))
-    page.goto(f"/runs/{run_id}")
-    page.locator("#step-0 > details > summary").click()
-
-    expect(page.locator("#step-0")).to_contain_text("This service keeps no content")
 
 
 def test_a_run_that_is_not_there_is_told_in_words(page: Page) -> None:

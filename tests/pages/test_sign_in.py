@@ -134,3 +134,24 @@ def test_a_style_that_did_not_change_is_not_sent_again(guarded: Service) -> None
     first = httpx.get(f"{url_of(guarded)}/static/forewarn.css")
     again = httpx.get(f"{url_of(guarded)}/static/forewarn.css", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+def test_whoever_guesses_keys_is_told_to_wait_while_others_sign_in(guarded: Service, page: Page) -> None:
+    url = url_of(guarded)
+    # From another address of this machine: each address has tries of its own.
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), headers={"Origin": url}) as guesser:
+        answers = [guesser.post(f"{url}/sign-in", data={"key": f"guess-{number}"}) for number in range(40)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses[:20] == [401] * 20
+        assert 429 in statuses
+        refused = answers[statuses.index(429)]
+        assert "guess-" not in refused.text
+        assert int(refused.headers["retry-after"]) >= 1
+        shown = refused.text
+
+    page.route("**/shown", lambda route: route.fulfill(body=shown, content_type="text/html"))
+    page.goto("/shown")
+    expect(page.get_by_role("alert")).to_contain_text("wrong keys")
+    page.goto("/sign-in")
+    sign_in(page, OPERATOR_KEY)
+    page.wait_for_url("**/")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import url_of
-from tests.pages.runs_of import send, steps_that_alert
+from tests.pages.runs import alerting_steps, send
 from tests.service.live import Service
 from tests.tiny_bundle import TinyBundle
 
@@ -87,7 +87,7 @@ def test_a_dead_letter_is_sent_again(service: Service, page: Page, receiver: Ans
     add(page, receiver.url)
     address = page.url
     made = service.http.get("/v1/webhooks").json()["webhooks"][-1]["id"]
-    send(service, f"dead-{made}", steps_that_alert(tiny))
+    send(service, f"dead-{made}", alerting_steps(tiny))
     failed = {"state": "failed"}
     deliveries = f"/v1/webhooks/{made}/deliveries"
     service.until(lambda: bool(service.http.get(deliveries, params=failed).json()["deliveries"]), 20, "given up")

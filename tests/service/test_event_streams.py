@@ -24,7 +24,7 @@ from service.core import live
 from service.core.live import Onlooker, Reset, Update, Updates
 from service.core.tenants.access import Principal
 from service.core.tenants.authentication import Authenticator
-from service.errors import Unauthenticated
+from service.errors import LogUnavailable, Unauthenticated
 from service.records import FeedEntry, RunCommit, RunDescription, RunRef, RunSummary, ScoreRecord
 from service.redis_log.frames import to_feed_frame
 from service.settings import Settings, read_settings
@@ -278,6 +278,28 @@ class TestOneRun:
             beat = await stream.block()
         assert (beat.comments, beat.name, beat.id) == (["alive"], "", None)
 
+    async def test_where_redis_is_away_that_is_told_once_and_it_goes_on_afterwards(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_routes, "LOOK_EVERY_S", 0.05)
+        async with server.working():
+            await server.post("r", {"n": 0})
+            async with server.stream("/v1/runs/r/events") as stream:
+                await stream.next("score")
+                failures = iter(range(3))
+                read = server.deps.reader.read_scores
+
+                async def fail_thrice(*arguments: Any) -> Any:
+                    if next(failures, None) is not None:
+                        raise LogUnavailable("Redis does not answer")
+                    return await read(*arguments)
+
+                monkeypatch.setattr(server.deps.reader, "read_scores", fail_thrice)
+                away, back = await stream.next(), await stream.next()
+                assert (away.name, away.data["detail"], back.name) == ("away", "Redis does not answer", "back")
+                await server.core.post("r", b'{"n": 1}')
+                assert (await stream.next()).id == "1"
+
 
 class TestAllRuns:
     async def test_every_runs_newest_score_and_alert_come_as_they_are_committed(self, server: Server) -> None:
@@ -421,23 +443,20 @@ class TestAllRuns:
             await asyncio.sleep(2 * live.LOOK_EVERY_S)
             assert await reads() == before
 
-    async def test_it_goes_on_when_redis_comes_back(
-        self, server: Server, monkeypatch: pytest.MonkeyPatch, client: Redis
+    async def test_where_redis_is_away_that_is_told_and_it_goes_on_afterwards(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with server.stream("/v1/events") as stream:
             await stream.next("open")
-            read, failures = server.deps.live._feed.read, iter(range(2))
 
-            async def fail_twice(*arguments: Any) -> Any:
-                if next(failures, None) is not None:
-                    from service.errors import LogUnavailable
+            async def fail(*_: Any) -> Any:
+                raise LogUnavailable("Redis does not answer")
 
-                    raise LogUnavailable("away")
-                return await read(*arguments)
-
-            monkeypatch.setattr(server.deps.live._feed, "read", fail_twice)
+            with monkeypatch.context() as patched:
+                patched.setattr(server.deps.live._feed, "read", fail)
+                assert (await stream.next()).name == "away"
             await add_to_feed(server.core, [RunRef("default", "r")])
-            assert (await stream.next()).data["run_id"] == "r"
+            assert [(await stream.next("back", "run")).name for _ in range(2)] == ["back", "run"]
 
 
 class TestGuards:

@@ -1,5 +1,6 @@
 // A row of an alert that has just come, as templates/alert-parts.html makes it.
-import { element, moment, percent, short } from "./element.js";
+import { element } from "./element.js";
+import { moment, number, percent, short } from "./words.js";
 
 const CLASSES = { info: "low", warning: "warning", critical: "critical" };
 
@@ -21,9 +22,9 @@ export function putAlert(alert) {
   if (withRun) {
     const run = element("a", { href: `/runs/${encodeURIComponent(alert.run_id)}${step}` }, element("bdi", {}, short(alert.run_id, 60)));
     cells.push(element("td", { class: "name" }, run), element("td", { class: "name" }, element("bdi", {}, short(alert.agent, 40) || "–")));
-    cells.push(element("td", { class: "number" }, alert.position.toLocaleString("en")));
+    cells.push(element("td", { class: "number" }, number(alert.position)));
   } else {
-    cells.push(element("td", { class: "number" }, element("a", { href: step }, alert.position.toLocaleString("en"))));
+    cells.push(element("td", { class: "number" }, element("a", { href: step }, number(alert.position))));
   }
   const label = `Acknowledge the alert of ${short(alert.run_id, 60)}, step ${alert.position}`;
   const form = element(

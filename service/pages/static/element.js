@@ -15,35 +15,7 @@ export function drawn(name, attributes = {}) {
   return made;
 }
 
-/** A share of one as per cent, as pages write it (formats.py). */
-export function percent(share, places = 0) {
-  if (share === null || share === undefined) return "–";
-  const text = (share * 100).toFixed(places);
-  if (share > 0 && share < 1 && (Number(text) === 0 || Number(text) === 100)) {
-    const least = 10 ** -places;
-    return share < 0.5 ? `< ${least.toFixed(places)} %` : `> ${(100 - least).toFixed(places)} %`;
-  }
-  return `${text} %`;
-}
-
-/** A time in UTC to the second. */
-export const moment = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T", " ") + " UTC";
-
-/** A text cut to so many characters. */
-export function short(text, most) {
-  const cut = (text ?? "").slice(0, 4 * most);
-  return [...cut].length > most ? [...cut].slice(0, most - 1).join("") + "…" : cut;
-}
-
-/** What an address of the API answers; an Error with words that a person can use where it does not. */
-export async function fetched(address) {
-  let answer;
-  try {
-    answer = await fetch(address, { headers: { Accept: "application/json" } });
-  } catch {
-    throw new Error("the service does not answer; it is tried again when something new comes");
-  }
-  if (answer.ok) return answer.json();
-  const told = await answer.json().catch(() => ({}));
-  throw new Error(`${told.title ?? "it failed"}${told.detail ? `: ${short(told.detail, 200)}` : ""} (${answer.status})`);
+/** Set a text only where it differs, so that a browser lays out nothing anew for what stayed the same. */
+export function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }

@@ -1,5 +1,6 @@
 // A chart of a run: two lines over its steps, the threshold, alert marks, and a cursor for mouse and keyboard.
-import { drawn, percent } from "./element.js";
+import { drawn } from "./element.js";
+import { number, percent } from "./words.js";
 
 const LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 30;
 
@@ -45,7 +46,7 @@ export class RunChart {
     const last = this.scores.length - 1;
     for (const index of last > 0 ? new Set([0, Math.round(last / 2), last]) : last === 0 ? [0] : []) {
       const anchor = last === 0 ? "middle" : index === 0 ? "start" : index === last ? "end" : "middle";
-      parts.push(this.text(`${index === 0 ? "step " : ""}${this.scores[index].position.toLocaleString("en")}`, this.x(index), this.height - 8, anchor));
+      parts.push(this.text(`${index === 0 ? "step " : ""}${number(this.scores[index].position)}`, this.x(index), this.height - 8, anchor));
     }
     parts.push(this.path("threshold", (score) => this.threshold(score.turn), true));
     parts.push(this.path("failure", (score) => score.failure_probability), this.path("risk", (score) => score.risk));
@@ -135,7 +136,7 @@ export class RunChart {
     let words = "No step is scored yet.";
     if (score) {
       const threshold = this.threshold(score.turn);
-      words = `Step ${score.position.toLocaleString("en")}, turn ${score.turn}: risk ${percent(score.risk, 1)}, failure probability ${percent(score.failure_probability, 1)}` +
+      words = `Step ${number(score.position)}, turn ${score.turn}: risk ${percent(score.risk, 1)}, failure probability ${percent(score.failure_probability, 1)}` +
         (threshold === null ? "" : `, threshold ${percent(threshold, 1)}`) + `, symbol ${score.symbol}` +
         (score.alert ? ", an alert opens" : score.state === "warning" ? ", within an alert" : "") + (score.parked ? ", set aside" : "") + ".";
     }

@@ -1,5 +1,7 @@
 // The list of a run's steps, a page at a time; what a step holds is fetched when it is opened.
-import { drawn, element, fetched, percent, short } from "./element.js";
+import { drawn, element } from "./element.js";
+import { fetched } from "./fetched.js";
+import { number, percent, short } from "./words.js";
 
 export const A_PAGE = 25;
 const FIELDS = ["observation", "action", "tool", "args", "result", "status", "metadata"];
@@ -51,7 +53,7 @@ export class RunSteps {
     const end = Math.min(this.first + A_PAGE, this.scores.length), had = this.list.children.length;
     for (let index = this.first + had; index < end; index++) this.list.append(this.row(this.scores[index]));
     document.getElementById("no-steps").hidden = this.scores.length > 0;
-    document.getElementById("where").textContent = this.scores.length ? `${this.first.toLocaleString("en")} – ${(end - 1).toLocaleString("en")} of ${this.scores.length.toLocaleString("en")}` : "";
+    document.getElementById("where").textContent = this.scores.length ? `${number(this.first)} – ${number(end - 1)} of ${number(this.scores.length)}` : "";
     this.buttons.first.disabled = this.buttons.earlier.disabled = this.first === 0;
     this.buttons.later.disabled = this.buttons.newest.disabled = this.first >= this.last();
     if (end > this.first + had) this.preview(this.first + had, end);
@@ -62,7 +64,7 @@ export class RunSteps {
     const marks = [[score.alert, "critical", "alert"], [score.parked, "off", "set aside"], [!score.known && !score.parked, "off", "unknown kind"]];
     const summary = element(
       "summary", {},
-      element("span", { class: "at" }, score.position.toLocaleString("en")),
+      element("span", { class: "at" }, number(score.position)),
       element("span", { class: "figure" }, `turn ${score.turn}`),
       element("span", { class: "figure" }, `risk ${percent(score.risk)}`),
       element("span", { class: "figure" }, `failure ${percent(score.failure_probability)}`),

@@ -1,14 +1,17 @@
 // A run's page: its stored scores first, then each new one as it comes.
-import { element, fetched, moment, percent } from "./element.js";
 import { putAlert } from "./alert-rows.js";
+import { element, put } from "./element.js";
+import { fetched } from "./fetched.js";
 import { RunChart } from "./run-chart.js";
 import { RunSteps } from "./run-steps.js";
+import { follow } from "./stream.js";
+import { moment, number, percent } from "./words.js";
 
 const AT_ONCE = 5000;
 const told = JSON.parse(document.getElementById("told").textContent);
 const address = `/v1/runs/${encodeURIComponent(told.run_id)}`;
 const find = (id) => document.getElementById(id);
-const put = (id, words) => { const place = find(id); if (place) place.textContent = words; };
+const write = (id, words) => { const place = find(id); if (place) put(place, words); };
 
 const chart = new RunChart(find("chart"), find("readout"), told.line, (position) => steps.go(position));
 const steps = new RunSteps(told.run_id, chart.scores);
@@ -17,13 +20,13 @@ function showRun(run) {
   const state = find("state");
   state.textContent = run.state;
   state.className = `badge ${run.state}`;
-  put("risk", percent(run.risk));
-  put("failure", percent(run.failure_probability));
-  put("steps", run.steps.toLocaleString("en"));
-  put("turn", run.turn.toLocaleString("en"));
-  put("updated", moment(run.updated_ms));
-  put("outcome", run.success === null ? "not known yet" : run.success ? "succeeded" : "failed");
-  if (run.shadow) put("shadow", percent(run.shadow.failure_probability));
+  write("risk", percent(run.risk));
+  write("failure", percent(run.failure_probability));
+  write("steps", number(run.steps));
+  write("turn", number(run.turn));
+  write("updated", moment(run.updated_ms));
+  write("outcome", run.success === null ? "not known yet" : run.success ? "succeeded" : "failed");
+  if (run.shadow) write("shadow", percent(run.shadow.failure_probability));
 }
 
 let asked = false;
@@ -46,27 +49,26 @@ function take(score) {
     chart.add(waiting);
     waiting = [];
     steps.refresh();
-    put("risk", percent(newest.risk));
-    put("failure", percent(newest.failure_probability));
-    put("turn", newest.turn.toLocaleString("en"));
+    write("risk", percent(newest.risk));
+    write("failure", percent(newest.failure_probability));
+    write("turn", number(newest.turn));
     look();
   });
 }
 
 function listen() {
-  const source = new EventSource(`${address}/events?from=${chart.scores.length}`);
-  source.addEventListener("open", () => put("live", "live"));
-  source.addEventListener("error", () => put("live", source.readyState === EventSource.CLOSED ? "The stream has ended: reload the page." : "The connection is lost, and is tried again."));
-  source.addEventListener("score", (event) => take(JSON.parse(event.data)));
-  source.addEventListener("alert", (event) => {
-    const alert = JSON.parse(event.data);
-    if (putAlert(alert)) put("announce", `New alert, ${alert.severity}, at step ${alert.position}.`);
-  });
-  source.addEventListener("end", (event) => {
-    source.close();
-    const run = JSON.parse(event.data);
-    put("live", run.deleted ? "The run has been deleted." : "The run has ended.");
-    if (!run.deleted) showRun(run);
+  const end = follow(() => `${address}/events?from=${chart.scores.length + waiting.length}`, (words) => write("live", words), {
+    open: () => write("live", "live"),
+    back: () => write("live", "live"),
+    score: take,
+    alert(alert) {
+      if (putAlert(alert)) write("announce", `New alert, ${alert.severity}, at step ${alert.position}.`);
+    },
+    end(run) {
+      end();
+      write("live", run.deleted ? "The run has been deleted." : "The run has ended.");
+      if (!run.deleted) showRun(run);
+    },
   });
 }
 

@@ -1,5 +1,7 @@
 // Keeps the list of runs fresh: at most one event a second, whatever the agents do.
-import { ago, number, percent, put, short } from "./words.js";
+import { put } from "./element.js";
+import { follow } from "./stream.js";
+import { ago, number, percent, short } from "./words.js";
 
 const table = document.getElementById("runs");
 const body = table.tBodies[0];
@@ -86,9 +88,11 @@ function take(news) {
   tellTimes();
 }
 
-const source = new EventSource(table.dataset.stream);
-source.onopen = () => put(status, "live");
-source.onerror = () => put(status, "reconnecting…");
-source.addEventListener("list", (event) => take(JSON.parse(event.data)));
+follow(() => table.dataset.stream, (words) => put(status, words), {
+  back: () => put(status, "live"),
+  list(news) {
+    put(status, "live");
+    take(news);
+  },
+});
 setInterval(tellTimes, 5000);
-addEventListener("pagehide", () => source.close());

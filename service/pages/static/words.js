@@ -1,21 +1,23 @@
-// How figures and times are written, as the server's own templates write them (service/pages/formats.py).
+// How figures, times and texts are written, as the server's own templates write them (service/pages/formats.py).
 
-export function percent(share) {
+/** A share of one as per cent. What is not quite 0 or 100 % is not written as such. */
+export function percent(share, places = 0) {
   if (share === null || share === undefined) return "–";
-  const text = (share * 100).toFixed(0);
-  if (share > 0 && share < 1 && text === "0") return "< 1 %";
-  if (share > 0 && share < 1 && text === "100") return "> 99 %";
+  const text = (share * 100).toFixed(places);
+  if (share > 0 && share < 1 && (Number(text) === 0 || Number(text) === 100)) {
+    const least = 10 ** -places;
+    return share < 0.5 ? `< ${least.toFixed(places)} %` : `> ${(100 - least).toFixed(places)} %`;
+  }
   return `${text} %`;
 }
 
-export function number(value) {
-  return value === null || value === undefined ? "–" : value.toLocaleString("en-US");
-}
+/** A number with thousands apart. */
+export const number = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en-US"));
 
-export function short(text, most) {
-  return text.length <= most ? text : text.slice(0, most - 1) + "…";
-}
+/** A time in UTC to the second. */
+export const moment = (ms) => new Date(ms).toISOString().slice(0, 19).replace("T", " ") + " UTC";
 
+/** How long ago a time was. */
 export function ago(ms, now) {
   const s = Math.max(0, Math.round((now - ms) / 1000));
   if (s < 60) return `${s} s ago`;
@@ -24,7 +26,8 @@ export function ago(ms, now) {
   return `${Math.floor(s / 86400)} d ago`;
 }
 
-// Sets a text only where it differs, so that a browser lays out nothing anew for what stayed the same.
-export function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+/** A text cut to so many characters, none of them in two. */
+export function short(text, most) {
+  const cut = (text ?? "").slice(0, 4 * most);
+  return [...cut].length > most ? [...cut].slice(0, most - 1).join("") + "…" : cut;
 }
