@@ -16,6 +16,8 @@ import orjson
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 MAX_BODY_BYTES = 1 << 20
+# How soon it leaves when it is told to.
+LOOK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class WebhookReceiver:
         self.repeats = 0
         self.forged = 0
         self._server = _Server((host, port), _build_handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="webhook-receiver", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(LOOK_EVERY_S,), name="webhook-receiver", daemon=True
+        )
 
     @property
     def url(self) -> str:

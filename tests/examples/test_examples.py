@@ -117,7 +117,7 @@ class Busy(BaseHTTPRequestHandler):
 def test_a_busy_service_is_asked_again_with_the_same_id() -> None:
     Busy.bodies = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with httpx.Client(base_url=f"http://127.0.0.1:{server.server_address[1]}") as http:
         assert load("stop_a_failing_agent").Watch(http, "r").warns({"role": "user"}) is True
     server.shutdown()

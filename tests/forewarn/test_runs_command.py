@@ -79,7 +79,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 def service() -> Iterator[str]:
     Answers.asked, Answers.looks = [], 0
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -45,7 +45,7 @@ class Answering(HTTPServer):
 @pytest.fixture
 def receiver() -> Iterator[Answering]:
     with Answering(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -50,7 +50,7 @@ class Ledger(ThreadingHTTPServer):
 @pytest.fixture
 def ledger() -> Iterator[Ledger]:
     with Ledger() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
         server.shutdown()
@@ -99,7 +99,7 @@ def test_a_paced_load_keeps_its_pace(ledger: Ledger, scripts: Path) -> None:
 
 def test_refused_requests_are_told_from_others(scripts: Path) -> None:
     with Ledger(status=503) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         result = run_load(Load("single", 1, 1, rate=20.0), server.url, scripts, "t")
         server.shutdown()
