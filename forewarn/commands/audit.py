@@ -43,7 +43,7 @@ def audit(
     check_folder(out)
     read_manifest(bundle)
     corpus = None if data is None else LabelledCorpus(data, read_spec(bundle / ADAPTER), outcomes)
-    status = Console(stderr=True, quiet=as_json)
+    status = Console(stderr=True, quiet=as_json, soft_wrap=True, highlight=False)
     automaton, comparison = audit_bundle(
         bundle, corpus, out, minimum_support=minimum_support, save=save, say=lambda stage: status.print(f"{stage} …")
     )

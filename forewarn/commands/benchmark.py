@@ -56,7 +56,7 @@ def benchmark(
     check_folder(out)
     plan = _to_plan(data, corpus or [], preset or [], split, seeds, learning_curve=learning_curve)
     plan = _to_control(plan, out, shuffle=shuffle_outcomes, noise=noise_words)
-    status = Console(stderr=True, quiet=as_json)
+    status = Console(stderr=True, quiet=as_json, soft_wrap=True, highlight=False)
     for name in plan.left_out():
         status.print(f"{name}: every task has one run, so that known tasks cannot be asked; only new ones are")
     with _progress(status) as progress:

@@ -47,7 +47,7 @@ def replay(
     from forewarn.replay.table import print_rows, to_document, to_rows
 
     steps_per_s = _parse_rate(rate)
-    status = Console(stderr=True, quiet=as_json)
+    status = Console(stderr=True, quiet=as_json, soft_wrap=True, highlight=False)
     origin = Origin.from_url(url, api_key)
     monitor = asyncio.run(_read_monitor(origin))
     with status.status("Reading runs …"):

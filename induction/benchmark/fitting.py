@@ -78,9 +78,13 @@ def _do_in_processes(works: Sequence[Work], folder: Path, on_fit: OnFit, jobs: i
     with tempfile.TemporaryDirectory() as scratch:
         executor = ProcessPoolExecutor(jobs, context, _start, (heard, scratch))
         try:
-            running: dict[Future[str], FitKey] = {
-                executor.submit(_do_and_tell, work, folder): work.key for work in works
-            }
+            running: dict[Future[str], FitKey] = {}
+            # Workers begin with Ctrl-C held back: before `_start`, while they import, it would end in tracebacks.
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                running |= {executor.submit(_do_and_tell, work, folder): work.key for work in works}
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, held)
             while running:
                 finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 while not heard.empty():
@@ -106,6 +110,7 @@ def _start(heard: Any, scratch: str) -> None:
     global _heard  # noqa: PLW0603 (a worker process has one parent to tell)
     _heard = heard
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     tempfile.tempdir = scratch
 
 
