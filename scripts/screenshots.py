@@ -27,6 +27,8 @@ def addresses(url: str) -> dict[str, str]:
         "runs": "/",
         "alerts": "/alerts",
         "monitor": f"/monitors/{monitor}",
+        "monitor-reliability": f"/monitors/{monitor}#reliable",
+        "monitor-automaton": f"/monitors/{monitor}#apart",
         "webhooks": "/webhooks",
         "keys": "/keys",
     }
