@@ -32,11 +32,11 @@ install: $(RUNTIME) ## install into .venv what serving and training need
 
 venv: $(TOOLS) ## install into .venv what developing needs as well
 
-demo: ## run the whole path on simulated help-desk agents (KEEP=1: stay up, serving)
+demo: ## run the whole path on simulated help-desk agents (KEEP=1: stay up, serving; ARGS="--runs 400")
 	@t0=$$(date +%s); \
 	$(MAKE) --no-print-directory $(RUNTIME) || exit $$?; \
 	t1=$$(date +%s); \
-	$(BIN)/forewarn demo $(if $(KEEP),--keep); \
+	$(BIN)/forewarn demo $(if $(KEEP),--keep) $(ARGS); \
 	status=$$?; \
 	echo "installation $$((t1 - t0)) s · run $$(($$(date +%s) - t1)) s"; \
 	exit $$status

@@ -44,6 +44,7 @@ TOOLS = {
     "graphviz": ("dot",),
     "wrk": ("wrk",),
     "curl": ("curl",),
+    "git": ("git",),
 }
 REDIS_MAJOR = 7
 

@@ -22,7 +22,10 @@ def demo(
     runs: Annotated[int, typer.Option(min=200, max=20_000, help="Runs to make; a fifth is replayed.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the help desk and of training.")] = 13,
     form: Annotated[Literal["chat", "otlp", "react"], typer.Option(help="Raw form of the runs.")] = "chat",
-    port: Annotated[int | None, typer.Option(help="Port of the service; any free one by default.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the service; by default any free one, with --keep 8080 unless something listens."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up, serving, until Ctrl-C.")] = False,
 ) -> None:
     """Run the whole path: simulated agents → adapter → monitor → live service → signed alerts → a table."""
@@ -79,11 +82,12 @@ def _learn(files: DemoFiles, runs: int, seed: int, console: Console) -> None:
 
 
 def _watch(files: DemoFiles, port: int | None, *, keep: bool, console: Console, took: Callable[[], float]) -> None:
-    from forewarn.demo.serving import register_webhook, run_service
+    from forewarn.demo.serving import choose_port, register_webhook, run_service
     from forewarn.receiver import WebhookReceiver
 
     _stage(console, 4, "Start the service with its own Redis, and a receiver of webhooks")
     began = time.monotonic()
+    port = port or choose_port(usual=keep)
     with WebhookReceiver() as receiver, run_service(files.bundle, files.folder, port) as url:
         register_webhook(url, receiver)
         _made(console, f"{url}, ready after {time.monotonic() - began:.1f} s; log in {files.folder / 'serve.log'}")
@@ -92,7 +96,7 @@ def _watch(files: DemoFiles, port: int | None, *, keep: bool, console: Console, 
         _print_table(console, replayed, url, receiver)
         console.print(f"\nThe whole path took {took():.0f} s.")
         if keep:
-            console.print(f"Serving on {url} until Ctrl-C. Try: curl {url}/v1/runs")
+            console.print(f"Serving on {url} until Ctrl-C: open it in a browser. Your own agent: docs/quick-start.md")
             _sleep_until_interrupted()
 
 

@@ -17,6 +17,7 @@ from forewarn.receiver import WebhookReceiver
 from monitors.errors import ForewarnError
 
 START_LIMIT_S = 60.0
+USUAL_PORT = 8080
 
 
 class DemoServiceError(ForewarnError):
@@ -24,14 +25,13 @@ class DemoServiceError(ForewarnError):
 
 
 @contextmanager
-def run_service(bundle: Path, folder: Path, port: int | None) -> Iterator[str]:
+def run_service(bundle: Path, folder: Path, port: int | None = None) -> Iterator[str]:
     """Start the service on a bundle and give its URL once it is ready; stop it at the end.
 
-    Its log is `folder/serve.log`.
-
-    Webhooks to this machine are allowed for it alone. Raises DemoServiceError with the log's last line.
+    Its log is `folder/serve.log`. Without a port it takes a free one. Webhooks to this machine are
+    allowed for it alone. Raises DemoServiceError with the log's last line.
     """
-    port = port or _free_port()
+    port = port or choose_port(usual=False)
     url = f"http://127.0.0.1:{port}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREWARN_")}
     environment["FOREWARN_WEBHOOK_ALLOW"] = "127.0.0.1"
@@ -51,6 +51,20 @@ def run_service(bundle: Path, folder: Path, port: int | None) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def choose_port(*, usual: bool) -> int:
+    """A port that is free now: if `usual`, the one that all pages and examples name, unless something has it."""
+    for port in (USUAL_PORT, 0) if usual else (0,):
+        with socket.socket() as probe:
+            # As servers do: a port whose last connections are still in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoServiceError("no port is free")
 
 
 def register_webhook(url: str, receiver: WebhookReceiver) -> None:
@@ -78,9 +92,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
 def _last_line(log: Path) -> str:
     lines = log.read_text("utf-8", "replace").strip().splitlines()
     return f"{lines[-1]} (all of it: {log})" if lines else f"nothing in {log}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -31,7 +31,8 @@ class Block:
     """The fence's tag; empty without one."""
     text: str
     said: tuple[str, ...]
-    """What the comments right before it say: `serve`, `output`, `skip: …`, `let NAME=…`, `before: …`."""
+    """What the comments right before it say: `serve`, `serve until …`, `output`, `elsewhere`, `skip: …`, `let NAME=…`,
+    `before: …`."""
 
     @property
     def where(self) -> str:
@@ -41,6 +42,11 @@ class Block:
     def skipped(self) -> str | None:
         """Why it is not run; None if it is."""
         return self.value("skip: ")
+
+    @property
+    def serves(self) -> bool:
+        """Whether it starts a service that stays up for the rest of the page."""
+        return "serve" in self.said or self.value("serve until ") is not None
 
     def value(self, word: str) -> str | None:
         return next((said.removeprefix(word) for said in self.said if said.startswith(word)), None)

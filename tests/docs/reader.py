@@ -37,6 +37,8 @@ esac
 exec "{python}" -m forewarn "$@"
 """
 LIMIT_S = 300
+# What a `make` that runs the suite hands on, and what would lead a page's `make` to another environment.
+OF_THE_OUTER_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VENV", "PYTHON", "ARGS", "KEEP"}
 
 
 @dataclass
@@ -46,23 +48,30 @@ class Reader:
     folder: Path
     port: int
     environment: dict[str, str] = field(default_factory=dict)
+    limit_s: float = LIMIT_S
+    """Of one block."""
+    installed: bool = True
+    """Whether forewarn is installed in the folder's `.venv` and on the PATH, as after `make install`."""
     last: str = ""
     """What the block before printed to stdout."""
 
     def __post_init__(self) -> None:
         tools = self.folder.parent / f"{self.folder.name}-tools"
         tools.mkdir(parents=True)
-        for name, text in (
-            ("forewarn", FOREWARN.format(port=self.port, python=sys.executable)),
-            ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'),
-            ("curl", CURL.format(curl=shutil.which("curl"))),
-        ):
+        scripts = {"curl": CURL.format(curl=shutil.which("curl"))}
+        if self.installed:
+            scripts["forewarn"] = FOREWARN.format(port=self.port, python=sys.executable)
+            scripts["python"] = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+            (self.folder / ".venv").mkdir()
+            (self.folder / ".venv" / "bin").symlink_to(tools)
+            (self.folder / ".venv" / ".installed-cpu-train").touch()  # what the Makefile goes by
+        for name, text in scripts.items():
             (tools / name).write_text(text)
             (tools / name).chmod(0o755)
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in OF_THE_OUTER_MAKE},
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            **({"PYTHONPATH": str(ROOT)} if self.installed else {}),
             "FOREWARN_PORT": str(self.port),
             "FOREWARN_DATA_DIR": str(self.folder / "data"),
             "FOREWARN_WEBHOOK_ALLOW": "127.0.0.1",
@@ -78,14 +87,19 @@ class Reader:
             command = [sys.executable, "-c", f"{before}\n{text}" if before else text]
         else:
             command = ["bash", "-euo", "pipefail", "-c", f"source ./.exported\n{text}\nexport -p > ./.exported"]
-            (self.folder / ".exported").touch()
-        done = self._ask(command)
+        folder = self.folder
+        if "elsewhere" in block.said:
+            folder = self.folder.parent / f"{self.folder.name}-elsewhere"
+            folder.mkdir()
+        (folder / ".exported").touch()
+        done = self._ask(command, folder)
         assert done.returncode == 0, f"{block.where} ended with {done.returncode}:\n{text}\n{_end(done)}"
         self.last = done.stdout
 
     @contextlib.contextmanager
     def serving(self, block: Block) -> Iterator[None]:
-        """Start what the block starts, until the service is ready; stop it in the end."""
+        """Start what the block starts, until the service is ready and what `serve until` names was printed; stop it in
+        the end."""
         text = self.here(block)
         log = self.folder / "serve.log"
         with log.open("ab") as output:
@@ -97,15 +111,14 @@ class Reader:
                 stderr=output,
                 start_new_session=True,
             )
+        awaited = block.value("serve until ") or ""
         try:
-            deadline = time.monotonic() + 60
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == 200:
-                        break
+            deadline = time.monotonic() + (self.limit_s if awaited else 60)
+            while not (awaited in log.read_text() and self._ready()):
                 assert process.poll() is None, f"{block.where} ended:\n{text}\n{log.read_text()[-2000:]}"
                 assert time.monotonic() < deadline, f"{block.where} is not ready:\n{log.read_text()[-2000:]}"
                 time.sleep(0.1)
+            self.last = log.read_text()
             yield
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -114,6 +127,11 @@ class Reader:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def _ready(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == 200
+        return False
 
     def compare(self, block: Block) -> None:
         """Hold the printed output beside what the block before said: shapes and words, not figures."""
@@ -130,24 +148,32 @@ class Reader:
         for said in block.said:
             if said.startswith("let "):
                 name, _, command = said.removeprefix("let ").partition("=")
-                done = self._ask(["bash", "-euo", "pipefail", "-c", ADDRESS.sub(rf"\g<1>:{self.port}", command)])
+                command = ADDRESS.sub(rf"\g<1>:{self.port}", command)
+                done = self._ask(["bash", "-euo", "pipefail", "-c", command], self.folder)
                 assert done.returncode == 0, f"{block.where}: {command}\n{_end(done)}"
                 assert done.stdout.strip(), f"{block.where}: {command} says nothing"
                 assert name in text, f"{block.where} does not have {name}"
                 text = text.replace(name, done.stdout.strip())
         return text
 
-    def _ask(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def _ask(self, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        """The answer; what the command left running in the background ends with it."""
+        process = subprocess.Popen(
             command,
-            cwd=self.folder,
+            cwd=folder,
             env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
+        try:
+            said, complained = process.communicate(timeout=self.limit_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
 
 def differences(shown: Any, said: Any, at: str = "") -> Iterator[str]:

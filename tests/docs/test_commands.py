@@ -24,11 +24,11 @@ REASONS = {
     "takes minutes, and no test runs it",
 }
 REASONS_WITH_TEST = {"takes minutes", "needs a service of its own"}
-SAYS = ("skip: ", "let ", "before: ", "serve", "output", "own service")
+SAYS = ("skip: ", "let ", "before: ", "serve", "serve until ", "output", "own service", "elsewhere")
 # What is skipped, by page and first words: a command that joins them is put here knowingly.
 SKIPPED: dict[str, list[str]] = {
     "CONTRIBUTING.md": ["make check #"],
-    "README.md": ["make demo #"],
+    "README.md": ["make demo KEEP=1"],
     "deploy/runbook.md": ['mkdir -p "$BACKUP"', 'mkdir -p "$REDIS_DIR"', "redis-cli --cluster import"],
     "docs/adapters.md": ["python scripts/adapter_table.py DIR"],
     "docs/audit.md": ["FOREWARN_LLM_API_KEY=… forewarn judge"],
@@ -39,7 +39,7 @@ SKIPPED: dict[str, list[str]] = {
     "docs/performance.md": ["make bench #"],
     "docs/results.md": ["forewarn benchmark --data", "forewarn train DATA/webshop/raw.tar.xz"],
 }
-SLOW = {"README.md"}
+MARKS = {"README.md": [pytest.mark.slow], "docs/quick-start.md": [pytest.mark.slow, pytest.mark.needs("git")]}
 
 PAGES = page_paths()
 RUN = [page for page in PAGES if any(one.kind in {"sh", "python"} and not one.skipped for one in read_blocks(page))]
@@ -47,14 +47,14 @@ RUN = [page for page in PAGES if any(one.kind in {"sh", "python"} and not one.sk
 
 @pytest.mark.needs("redis-server", "curl")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.slow if page in SLOW else ()) for page in RUN])
+@pytest.mark.parametrize("page", [pytest.param(page, marks=MARKS.get(page, ())) for page in RUN])
 def test_every_command_of_a_page_works(
     page: str, folder: Path, placeholders: Path, receiver: WebhookReceiver, request: pytest.FixtureRequest
 ) -> None:
     blocks = [block for block in read_blocks(page) if not block.skipped]
     typed = "".join(block.text for block in blocks if block.kind in {"sh", "python"})
     _give(folder, placeholders, typed)
-    alone = any({"serve", "own service"} & set(block.said) for block in blocks)
+    alone = any(block.serves or "own service" in block.said for block in blocks)
     environment = {"HOOK": receiver.url}
     port = free_port()
     if not alone and (ADDRESS.search(typed) or "forewarn keys" in typed or "forewarn parked" in typed):
@@ -66,7 +66,7 @@ def test_every_command_of_a_page_works(
             served = Block(page, 0, "sh", "forewarn serve --bundle my-bundle\n", ())
             stack.enter_context(reader.serving(served))
         for block in blocks:
-            if "serve" in block.said:
+            if block.serves:
                 stack.enter_context(reader.serving(block))
             elif "output" in block.said:
                 reader.compare(block)
