@@ -48,14 +48,14 @@ def test_a_file_is_a_unit_unless_its_folder_is_or_it_runs_alone() -> None:
 def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, float, float]]:
     """The calls of a small suite in two processes: test, process, beginning and end."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     log = pytester.path / "ran.txt"
     pytester.makeconftest(CONFTEST.format(root=str(ROOT), log=str(log)))
-    pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(test_a_clock=TESTS, test_b=TESTS, test_c=TESTS)
     folder = pytester.mkdir("folder")
     for name in ("test_d.py", "test_e.py"):
         (folder / name).write_text(TESTS)
-    result = pytester.runpytest_subprocess("-n", "2", "-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+    result = pytester.runpytest_subprocess("-p", "xdist", "-n", "2", "-q", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=15)
     rows = [line.split() for line in log.read_text().splitlines()]
     return [(name, process, float(began), float(ended)) for name, process, began, ended in rows]

@@ -10,7 +10,6 @@ import pytest
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
 SETTINGS = """
 [pytest]
-asyncio_default_fixture_loop_scope = function
 markers =
     needs: x
     realdata: x
@@ -25,6 +24,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     pytester.makeini(SETTINGS)
     tools = pytester.mkdir("tools")
     monkeypatch.setenv("PATH", str(tools))
+    # Plugins take a second to load, each time anew, and none is asked for here.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     for name in ("FOREWARN_REQUIRE", "FOREWARN_REALDATA", "PYTEST_XDIST_WORKER"):
         monkeypatch.delenv(name, raising=False)
     return pytester
