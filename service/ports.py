@@ -23,6 +23,7 @@ from service.records import (
     FeedPage,
     JsonObject,
     Lease,
+    LiveCounts,
     ParkedStep,
     PartitionCommit,
     Registration,
@@ -363,6 +364,14 @@ class RunReader(Protocol):
 
     async def list_alerts(self, query: AlertQuery) -> tuple[list[JsonObject], tuple[int, str] | None]:
         """Alerts, newest first, each with what has become of it, and where to go on if there are more."""
+        ...
+
+
+class LiveRunCounter(Protocol):
+    """Counts runs that have neither ended nor expired."""
+
+    async def live_by_project(self) -> LiveCounts:
+        """How many are live in each project; of very many a sample is looked at. Raises TransientError."""
         ...
 
 

@@ -19,6 +19,10 @@ _LIMIT = Query(50, ge=1, le=500, description="So many acts at most.")
 _AFTER = Query(None, max_length=100, description="`next` of the page before.")
 
 
+_ACT = Query("", max_length=50, description="Only these acts: `key.create`, or `key` for all on keys.")
+_KEY = Query("", max_length=100, description="Only what was done with the key of this public name, or by `operator`.")
+
+
 class AuditEntryView(BaseModel):
     """An act."""
 
@@ -42,20 +46,28 @@ def build_audit_router(deps: ApiDeps) -> APIRouter:
     """The route over the project's audit log."""
     router = APIRouter(tags=["audit"])
 
-    async def list_entries(request: Request, limit: int = _LIMIT, after: str | None = _AFTER) -> Response:
+    async def list_entries(
+        request: Request, limit: int = _LIMIT, after: str | None = _AFTER, act: str = _ACT, key_id: str = _KEY
+    ) -> Response:
         """List what was done with the rights of an admin, newest first. The newest 10,000 acts are kept."""
-        if after is not None and not _PLACE.fullmatch(after):
-            raise NameRefused("after", "this is no place in a listing: give `next` of the page before")
-        found = await deps.audit.read(project_of(request), limit, after or "")
+        found = await deps.audit.read(project_of(request), limit, read_place(after), act=act, key_id=key_id)
         following = found[-1].entry_id if len(found) == limit else None
-        return to_answer({"entries": [_to_view(one) for one in found], "next": following})
+        return to_answer({"entries": [to_entry_view(one) for one in found], "next": following})
 
     answers: dict[int | str, dict[str, Any]] = {200: {"model": AuditPage}}
     router.add_api_route("/v1/audit", list_entries, methods=["GET"], responses=answers, response_model=None)
     return router
 
 
-def _to_view(entry: AuditEntry) -> dict[str, Any]:
+def read_place(raw_place: str | None) -> str:
+    """The place that a page's `next` names; "" for the newest. Raises NameRefused."""
+    if raw_place is not None and not _PLACE.fullmatch(raw_place):
+        raise NameRefused("after", "this is no place in a listing: give `next` of the page before")
+    return raw_place or ""
+
+
+def to_entry_view(entry: AuditEntry) -> dict[str, Any]:
+    """An act as callers see it."""
     return {
         "id": entry.entry_id,
         "at_ms": entry.at_ms,

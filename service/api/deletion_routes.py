@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -11,12 +9,11 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from service.api import deletion_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
 from service.api.values import RunId
-from service.core.ingest import check_run_id
-from service.errors import NotFound
-from service.records import Deletion, RunRef
+from service.records import Deletion
 
 DeletionId = Annotated[str, Path(description="The `id` that asking for the deletion was answered with.")]
 
@@ -41,20 +38,12 @@ def build_deletion_router(deps: ApiDeps) -> APIRouter:
         is answered at once; `GET /v1/deletions/{id}` says when it is done. Until then steps for the run are refused or
         deleted with it; after that they begin a new run. Asking again does no harm.
         """
-        check_run_id(run_id)
-        ref = RunRef(project_of(request), run_id)
-        with contextlib.suppress(NotFound):
-            # An ended run takes no more steps: nothing comes while it is being deleted.
-            await deps.log.end(ref)
-        deletion = await deps.deletions.ask(ref, time.time_ns() // 1_000_000)
-        await deps.audit.note(principal_of(request), "run.delete", deletion.id)
+        deletion = await deletion_acts.delete_run(deps, principal_of(request), run_id)
         return to_answer(to_view(deletion), 202)
 
     async def get_deletion(deletion_id: DeletionId, request: Request) -> Response:
         """Say how far a deletion has come. What is done is told for 30 days."""
-        deletion = await deps.deletions.find(project_of(request), deletion_id, time.time_ns() // 1_000_000)
-        if deletion is None:
-            raise NotFound("there is no such deletion")
+        deletion = await deletion_acts.find_deletion(deps, project_of(request), deletion_id)
         return to_answer(to_view(deletion))
 
     router.add_api_route(

@@ -31,7 +31,16 @@ from service.core.tenants.keys import KeyRegistry
 from service.core.tenants.rate import RateLimiter
 from service.core.tenants.tenancy import ProjectRegistry
 from service.errors import ServiceError
-from service.ports import Acknowledger, BundleStore, DeletionLog, MonitorRegister, RunReader, ScoreBoard, StepLog
+from service.ports import (
+    Acknowledger,
+    BundleStore,
+    DeletionLog,
+    LiveRunCounter,
+    MonitorRegister,
+    RunReader,
+    ScoreBoard,
+    StepLog,
+)
 from service.telemetry import IngestMetrics
 
 
@@ -52,6 +61,7 @@ class ApiDeps:
     max_body_bytes: int
     live: LiveFeed
     live_runs: LiveRuns
+    live_counter: LiveRunCounter
     gate: StreamGate
     book: ProjectBook
     register: MonitorRegister

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from service.api import project_acts
 from service.api.deps import ApiDeps, principal_of, project_of
 from service.api.step_route import to_answer
 from service.api.values import ProjectName
@@ -65,9 +66,7 @@ def build_project_router(deps: ApiDeps) -> APIRouter:
 
     async def put(request: Request, project: str, body: OwnSettings) -> Response:
         given = {name: section for name in type(body).model_fields if (section := getattr(body, name)) is not None}
-        settings = await deps.projects.change(project, lambda old: old.model_copy(update=given))
-        detail = {name: section.model_dump(mode="json") for name, section in given.items()}
-        await deps.audit.note(principal_of(request), "project.set", project, detail, project=project)
+        settings = await project_acts.set_project(deps, principal_of(request), project, given)
         return to_answer(to_project_view(project, settings))
 
     async def get_own(request: Request) -> Response:
@@ -85,8 +84,7 @@ def build_project_router(deps: ApiDeps) -> APIRouter:
 
     async def create_project(request: Request, body: NewProject) -> Response:
         """Make a project, with default settings and no key."""
-        settings = await deps.projects.create(body.name)
-        await deps.audit.note(principal_of(request), "project.create", body.name, project=body.name)
+        settings = await project_acts.create_project(deps, principal_of(request), body.name)
         return to_answer(to_project_view(body.name, settings), 201)
 
     async def get_project(project: ProjectName) -> Response:
@@ -99,8 +97,7 @@ def build_project_router(deps: ApiDeps) -> APIRouter:
 
     async def delete_project(project: ProjectName, request: Request) -> Response:
         """Delete a project. Only one that has neither good keys nor runs; its webhooks and its audit log go with it."""
-        await deps.projects.delete(project)
-        await deps.audit.note(principal_of(request), "project.delete", project)
+        await project_acts.delete_project(deps, principal_of(request), project)
         return Response(status_code=204)
 
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Response]], int, Any], ...] = (

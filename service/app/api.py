@@ -71,6 +71,7 @@ from service.redis_log.checks import check_redis
 from service.redis_log.connection import RedisClient, build_client
 from service.redis_log.deleting import RedisDeletionLog
 from service.redis_log.feed import RedisUpdateFeed
+from service.redis_log.fleet import RedisFleet
 from service.redis_log.ingest import AppendLimits, RedisStepLog
 from service.redis_log.keys import KeySpace
 from service.redis_log.monitors import RedisMonitorRegister
@@ -232,6 +233,7 @@ def build_deps(
         max_body_bytes=settings.max_body_bytes,
         live=live,
         live_runs=LiveRuns(live, reader),
+        live_counter=RedisFleet(client, keys, reader),
         gate=StreamGate(settings.max_streams),
         book=book,
         register=register,

@@ -21,8 +21,19 @@ _DONE = {"revoked": "The key is revoked: nobody gets in with it any more, within
 
 
 def build_key_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
-    """The page `/keys` and its acts."""
+    """The page `/keys` and its acts; for operators `/projects/{project}/keys` too."""
     router = pages.router()
+
+    async def project_in(request: Request) -> str:
+        named = request.path_params.get("project")
+        if named is None:
+            return project_of(request)
+        await deps.projects.settings(named)
+        return str(named)
+
+    def base_of(request: Request) -> str:
+        named = request.path_params.get("project")
+        return "/keys" if named is None else f"/projects/{named}/keys"
 
     async def show(
         request: Request,
@@ -35,7 +46,8 @@ def build_key_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         done: str = "",
     ) -> Response:
         used = await deps.keys.last_used_ms()
-        found = await deps.keys.list_keys(project_of(request))
+        project = await project_in(request)
+        found = await deps.keys.list_keys(project)
         answer = pages.render(
             request,
             "keys.html",
@@ -47,6 +59,8 @@ def build_key_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
             said=said or {},
             done=done,
             grace_hours=GRACE_S / 3600,
+            whose=project,
+            base=base_of(request),
         )
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -61,27 +75,27 @@ def build_key_pages(deps: ApiDeps, pages: Pages) -> APIRouter:
         except ValidationError as error:
             faults = {str(one["loc"][0]): one["msg"] for one in error.errors()}
             return await show(request, 422, faults=faults, said=said)
-        who = principal_of(request)
+        who, project = principal_of(request), await project_in(request)
         try:
-            record, token = await key_acts.make_key(deps, who, who.project, body.kind, body.name, body.expires_in_days)
+            record, token = await key_acts.make_key(deps, who, project, body.kind, body.name, body.expires_in_days)
         except ServiceError as error:
             return pages.as_refusal(await show(request, faults={"": str(error)}, said=said), error)
         return await show(request, 201, token=token, made=record.key_id)
 
     async def rotate(key_id: str, request: Request) -> Response:
-        who = principal_of(request)
-        record, token = await key_acts.rotate_key(deps, who, who.project, key_id, GRACE_S)
+        project = await project_in(request)
+        record, token = await key_acts.rotate_key(deps, principal_of(request), project, key_id, GRACE_S)
         return await show(request, token=token, made=record.key_id)
 
     async def revoke(key_id: str, request: Request) -> Response:
-        who = principal_of(request)
-        await key_acts.revoke_key(deps, who, who.project, key_id)
-        return RedirectResponse("/keys?done=revoked", 303)
+        await key_acts.revoke_key(deps, principal_of(request), await project_in(request), key_id)
+        return RedirectResponse(f"{base_of(request)}?done=revoked", 303)
 
-    router.add_api_route("/keys", show_list, methods=["GET"])
-    router.add_api_route("/keys", make, methods=["POST"])
-    router.add_api_route("/keys/{key_id}/rotate", rotate, methods=["POST"])
-    router.add_api_route("/keys/{key_id}/revoke", revoke, methods=["POST"])
+    for base in ("/keys", "/projects/{project}/keys"):
+        router.add_api_route(base, show_list, methods=["GET"])
+        router.add_api_route(base, make, methods=["POST"])
+        router.add_api_route(f"{base}/{{key_id}}/rotate", rotate, methods=["POST"])
+        router.add_api_route(f"{base}/{{key_id}}/revoke", revoke, methods=["POST"])
     return router
 
 

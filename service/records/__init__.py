@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.records.alerts import Acknowledgement, AlertNote, AlertQuery, AuditEntry
 from service.records.commits import CommitSignal, FeedEntry, FeedPage, Lease, PartitionCommit, RunCommit, WorkerReport
 from service.records.refs import DEFAULT_PROJECT, SHAPES, JsonObject, Registration, RunMonitors, RunRef, Shape
-from service.records.runs import Cutoffs, Deletion, Ending, RunDescription, RunProgress, RunQuery, RunRecord
+from service.records.runs import Cutoffs, Deletion, Ending, LiveCounts, RunDescription, RunProgress, RunQuery, RunRecord
 from service.records.scores import (
     COUNTED,
     SCORE_BYTES,
@@ -40,6 +40,7 @@ __all__ = [
     "FeedPage",
     "JsonObject",
     "Lease",
+    "LiveCounts",
     "NewStep",
     "ParkedEntry",
     "ParkedStep",

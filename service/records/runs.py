@@ -141,6 +141,14 @@ class RunQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCounts:
+    """How many runs are live, by project; 0 for one that is not named. Counted, or estimated from a sample."""
+
+    by_project: dict[str, int]
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunDescription:
     """What a caller says of a run at its start; None leaves what was said before."""
 

@@ -4,11 +4,12 @@ For figures over all projects. What it reads is bounded, however many runs there
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.records import JsonObject, RunRecord, RunRef, RunSummary
+from service.records import JsonObject, LiveCounts, RunRecord, RunRef, RunSummary
 from service.redis_log.connection import RedisClient, redis_errors
 from service.redis_log.keys import KeySpace
 from service.redis_log.runs import RedisRunReader
@@ -16,6 +17,8 @@ from service.redis_log.runs import RedisRunReader
 # Of more live runs than these a sample is looked at, of more alerts the newest.
 MOST_RUNS = 1000
 MOST_ALERTS = 300
+# Of more live runs than these it is estimated how many are whose: their names alone are read, some ms of Redis.
+MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +56,39 @@ class RedisFleet:
 
     async def live_runs(self, most: int = MOST_RUNS) -> LiveRuns:
         """How many runs are live, and at most about `most` of them. Raises TransientError."""
-        partitions = range(self._keys.count)
         with redis_errors():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for partition in partitions:
-                    pipeline.zcard(self._keys[partition].live)
-                counts: list[int] = await pipeline.execute()
-            runs = sum(counts)
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for partition in partitions:
-                    # A partition's share of the sample; at least one, or a small partition would never be seen.
-                    share = counts[partition] if runs <= most else -(-most * counts[partition] // runs)
-                    pipeline.zrandmember(self._keys[partition].live, max(1, share))
-                names = [name for drawn in await pipeline.execute() for name in drawn or ()]
-            if not names:
+            runs, refs = await self._draw(most)
+            if not refs:
                 return LiveRuns(runs, [])
             async with self._client.pipeline(transaction=False) as pipeline:
-                for name in names:
-                    ref = RunRef.from_name(name.decode())
+                for ref in refs:
                     pipeline.hget(self._keys.of_run(ref).run(ref), "summary")
                 raw_summaries: list[Any] = await pipeline.execute()
         return LiveRuns(runs, [RunSummary.from_bytes(raw) for raw in raw_summaries if raw])
+
+    async def live_by_project(self) -> LiveCounts:
+        """See `ports.LiveRunCounter.live_by_project`."""
+        with redis_errors():
+            runs, refs = await self._draw(MOST_NAMES)
+        weight = runs / len(refs) if len(refs) < runs else 1.0
+        seen = Counter(ref.project for ref in refs)
+        return LiveCounts({project: round(weight * count) for project, count in seen.items()}, weight == 1.0)
+
+    async def _draw(self, most: int) -> tuple[int, list[RunRef]]:
+        """How many runs are live, and all of them, or at most about `most`, drawn evenly from every partition."""
+        partitions = range(self._keys.count)
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for partition in partitions:
+                pipeline.zcard(self._keys[partition].live)
+            counts: list[int] = await pipeline.execute()
+        runs = sum(counts)
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for partition in partitions:
+                # A partition's share of the sample; at least one, or a small partition would never be seen.
+                share = counts[partition] if runs <= most else -(-most * counts[partition] // runs)
+                pipeline.zrandmember(self._keys[partition].live, max(1, share))
+            drawn: list[Any] = await pipeline.execute()
+        return runs, [RunRef.from_name(name.decode()) for names in drawn for name in names or ()]
 
     async def newest_alerts(self, most: int = MOST_ALERTS) -> list[tuple[JsonObject, RunRecord | None]]:
         """The newest alerts of all projects, each with what has become of it, and its run. Raises TransientError."""

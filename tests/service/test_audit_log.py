@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.core.tenants import audit as core_audit
 from service.core.tenants.access import Principal
 from service.core.tenants.audit import MAX_DETAIL_BYTES, AuditLog
 from service.redis_log import audit as redis_audit
@@ -34,6 +35,20 @@ async def test_the_newest_come_first_and_pages_go_on_after_the_last_seen(audit: 
     third = await audit.read("acme", 2, second[-1].entry_id)
     assert [one.target for one in first + second + third] == ["4", "3", "2", "1", "0"]
     assert await audit.read("acme", 2, "0-0") == []
+
+
+async def test_acts_of_a_kind_and_of_a_key_are_found_however_many_lie_between(
+    audit: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_audit, "READ_AT_ONCE", 3)
+    for number in range(10):
+        act = ("key.create", "keyring.open", "key.revoke", "run.delete", "run.delete")[number % 5]
+        await audit.note(Principal("acme", key_id=f"ak_{number % 2}"), act, str(number))
+    found = await audit.read("acme", 3, act="key")
+    assert [one.target for one in found] == ["7", "5", "2"]
+    assert [one.target for one in await audit.read("acme", 3, found[-1].entry_id, act="key")] == ["0"]
+    assert [one.target for one in await audit.read("acme", 9, act="key.create", key_id="ak_1")] == ["5"]
+    assert await audit.read("acme", 9, key_id="ak_7") == []
 
 
 async def test_projects_see_their_own_acts_alone(audit: AuditLog) -> None:

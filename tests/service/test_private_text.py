@@ -134,7 +134,16 @@ async def everything(folder: Path, service: Service) -> dict[str, bytes]:
         name = run["run_id"]
         pages += [f"/v1/runs/{name}", f"/v1/runs/{name}/events", f"/v1/runs/{name}/steps?moved=false", f"/runs/{name}"]
     alerts = service.http.get("/v1/alerts?limit=500").json()["alerts"]
-    pages += ["/?state=all&limit=200", "/alerts", "/webhooks", "/monitors", "/keys"]
+    pages += [
+        "/?state=all&limit=200",
+        "/alerts",
+        "/webhooks",
+        "/monitors",
+        "/keys",
+        "/projects",
+        "/projects/default",
+        "/audit",
+    ]
     pages += [f"/alerts/{alert['id']}" for alert in alerts]
     for page in pages:
         found[page] = service.http.get(page).content

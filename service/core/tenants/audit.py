@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_DETAIL_BYTES = 4096
 MAX_NAME_CHARS = 300
+READ_AT_ONCE = 500
 
 
 class AuditLog:
@@ -49,7 +50,22 @@ class AuditLog:
         log.info("%s %r by %r from %r", act, entry.target, entry.key_id, entry.origin)
         await self._store.append_entry(project or principal.project, entry)
 
-    async def read(self, project: str, limit: int, before: str = "") -> list[AuditEntry]:
-        """A project's entries, newest first; with `before`, an entry's id, only those older than it. Raises
-        TransientError."""
-        return await self._store.read_entries(project, limit, before)
+    async def read(
+        self, project: str, limit: int, before: str = "", *, act: str = "", key_id: str = ""
+    ) -> list[AuditEntry]:
+        """A project's entries, newest first; with `before`, an entry's id, only those older than it. `act`: only
+        these (`key.create`), or those on one kind of thing (`key`); `key_id`: only what was done with this key. The log
+        is bounded, so looking through the whole of it is. Raises TransientError."""
+        at_once = READ_AT_ONCE if act or key_id else limit
+        found: list[AuditEntry] = []
+        while len(found) < limit:
+            entries = await self._store.read_entries(project, at_once, before)
+            found += [one for one in entries if _is_like(one, act, key_id)]
+            if len(entries) < at_once:
+                break
+            before = entries[-1].entry_id
+        return found[:limit]
+
+
+def _is_like(entry: AuditEntry, act: str, key_id: str) -> bool:
+    return (not act or entry.act == act or entry.act.startswith(f"{act}.")) and key_id in ("", entry.key_id)

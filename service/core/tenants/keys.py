@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -112,6 +113,12 @@ class KeyRegistry:
     async def list_keys(self, project: str) -> list[KeyRecord]:
         """The project's keys, oldest first. Raises TransientError."""
         return sorted(await self._of_project(project), key=lambda one: (one.created_ms, one.key_id))
+
+    async def count_good(self) -> Counter[str]:
+        """How many keys of each project are good now. Raises TransientError."""
+        _, rows = await self._store.read_keys()
+        at_ms = now_ms(self._clock)
+        return Counter(one.project for one in read_records(rows).values() if one.state(at_ms) == "active")
 
     async def get(self, project: str, key_id: str) -> KeyRecord:
         """The project's key of that name. Raises NotFound, TransientError."""
