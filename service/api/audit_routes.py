@@ -17,8 +17,6 @@ from service.records import AuditEntry
 _PLACE = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 _LIMIT = Query(50, ge=1, le=500, description="So many acts at most.")
 _AFTER = Query(None, max_length=100, description="`next` of the page before.")
-
-
 _ACT = Query("", max_length=50, description="Only these acts: `key.create`, or `key` for all on keys.")
 _KEY = Query("", max_length=100, description="Only what was done with the key of this public name, or by `operator`.")
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from service.api.browsers import COOKIE
 from tests.pages.browser import DESKTOP, PHONE, Scheme, check_accessible, check_fits, watched_page
 from tests.pages.conftest import OPERATOR_KEY, url_of
-from tests.pages.runs_of import HOSTILE
+from tests.pages.runs import HOSTILE
 from tests.service.live import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -98,10 +98,10 @@ def test_keeping_runs_for_less_is_asked_twice(guarded: Service, operator: Page) 
 def test_what_cannot_be_set_is_said_beside_its_field_and_kept(guarded: Service, operator: Page) -> None:
     project = new_project(guarded)
     operator.goto(f"/projects/{project}")
-    operator.get_by_label("Patterns of its own").fill(f"bad: (?=x)\n{HOSTILE[0]}: x")
+    operator.get_by_label("Patterns of its own").fill(f"bad: (?=x)\n{HOSTILE[:39]}: x")
     operator.get_by_role("button", name="Set what is kept").click()
     expect(operator.locator("#rules-fault")).to_be_visible()
-    expect(operator.get_by_label("Patterns of its own")).to_have_value(f"bad: (?=x)\n{HOSTILE[0]}: x")
+    expect(operator.get_by_label("Patterns of its own")).to_have_value(f"bad: (?=x)\n{HOSTILE[:39]}: x")
     operator.get_by_label("Steps a second").fill("none")
     operator.get_by_role("button", name="Set the limits").click()
     expect(operator.locator("#steps_per_s-fault")).to_be_visible()
@@ -152,7 +152,7 @@ def test_acts_are_listed_page_by_page_and_found_by_who_did_them(guarded: Service
     for number in range(51):
         ratio = {"control_ratio": number / 1000}
         guarded.http.put("/v1/feedback", json=ratio).raise_for_status()
-    guarded.http.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "description": HOSTILE[0]})
+    guarded.http.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/", "description": HOSTILE[:39]})
     operator.goto("/audit")
     operator.get_by_label("About").select_option("feedback")
     operator.get_by_role("button", name="Show", exact=True).click()
