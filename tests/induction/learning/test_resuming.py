@@ -85,6 +85,13 @@ def test_killed_again_and_again_it_writes_the_bytes_of_an_uninterrupted_one(
     assert sorted(path.name for path in folder.iterdir()) == ["bundle", "raw", "runs.jsonl"]
 
 
+@pytest.fixture(scope="module")
+def whole(corpus: TinyCorpus, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What the command writes that nobody stops."""
+    settings = replace(settings_of("default", 30), alpha=0.1, exclude_fold=None)
+    return build(corpus, settings, tmp_path_factory.mktemp("whole") / "bundle", Stops())
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Tests that run in the background ignore SIGINT, and so would what they start."""
@@ -98,7 +105,7 @@ def interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_the_command_goes_on_after_it_was_stopped(
-    corpus: TinyCorpus, sent: signal.Signals, status: int, tmp_path: Path
+    corpus: TinyCorpus, whole: dict[str, bytes], sent: signal.Signals, status: int, tmp_path: Path
 ) -> None:
     write_spec(tiny_spec(), tmp_path / "adapter.json")
     out, kept = tmp_path / "bundle", tmp_path / "bundle.training" / "epochs.checkpoint"
@@ -119,8 +126,7 @@ def test_the_command_goes_on_after_it_was_stopped(
     again = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True, timeout=300)
 
     assert f"Going on from the checkpoints in {kept.parent}: 1" in again.stderr
-    settings = replace(settings_of("default", 30), alpha=0.1, exclude_fold=None)
-    assert content(out) == build(corpus, settings, tmp_path / "whole", Stops())
+    assert content(out) == whole
     assert not kept.parent.exists()
 
 
