@@ -93,5 +93,7 @@ def check_accessible(page: Page) -> None:
 
 def check_fits(page: Page) -> None:
     """Raises AssertionError if the page is wider than its window: nobody likes to scroll sideways."""
+    # After a click the page may be there before its style is.
+    page.wait_for_load_state("load")
     width, room = page.evaluate("() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert width <= room, f"the page is {width} px wide, in a window of {room} px"
