@@ -122,7 +122,7 @@ def test_tallies_of_partitions_read_back_by_project_and_monitor() -> None:
 def test_nothing_is_said_where_nothing_is_known() -> None:
     report = to_report(Material("m", {}, Watched(), [], manifest([0.0] * 20), LEVEL))
     assert report["all"]["precision"] == {"hits": 0, "of": 0, "value": None, "low": None, "high": None}
-    assert report["recent"]["calibration"] == {"runs": 0, "error": None, "excess": None, "z": None}
+    assert report["recent"]["calibration"] == {"runs": 0, "error": None, "excess": None, "z": None, "bins": []}
     assert (report["coverage"], report["symbols"]) == (None, None), "a bundle without a reference: unknown, not 0"
     unknown_bundle = to_report(Material("m", {GOOD: 1}, Watched(), [], None, LEVEL))
     assert (unknown_bundle["promise"], unknown_bundle["counts"]["successes"]) == (None, 1)
