@@ -11,7 +11,7 @@ from induction.outcome_lines import FLAGS, OutcomesError, read_lines
 
 __all__ = ["OutcomeRow", "OutcomeTable", "OutcomesError", "read_outcomes"]
 
-_KNOWN = ("run", "run_id", "file", "loc", "task", "success", "fold", "turns")
+_KNOWN = ("run", "file", "loc", "task", "success", "fold", "turns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ class OutcomeTable:
 def _parse_row(raw_row: Any, where: str) -> OutcomeRow:
     if not isinstance(raw_row, dict):
         raise OutcomesError(f"{where}: must be an object, is a {type(raw_row).__name__}")
-    run = raw_row.get("run", raw_row.get("run_id"))
+    name = "run" if "run" in raw_row else "run_id"
+    run = raw_row.get(name)
     faults = [
         *(["'run' must be a text"] if not isinstance(run, str) or not run else []),
         *(f"{key!r} must be a text" for key in ("file", "task") if not isinstance(raw_row.get(key), str | None)),
@@ -109,7 +110,7 @@ def _parse_row(raw_row: Any, where: str) -> OutcomeRow:
     ]
     if faults:
         raise OutcomesError(f"{where}: {'; '.join(faults)}")
-    extra = {key: value for key, value in raw_row.items() if key not in _KNOWN}
+    extra = {key: value for key, value in raw_row.items() if key not in _KNOWN and key != name}
     return OutcomeRow(
         run=str(run),
         file=raw_row.get("file"),
