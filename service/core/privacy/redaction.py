@@ -13,7 +13,6 @@ little.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import Protocol, cast
@@ -21,7 +20,8 @@ from typing import Protocol, cast
 import orjson
 
 from monitors.stepview import JsonValue
-from service.core.patterns import Pattern, PatternRefused, PatternSet, Span
+from service.core.patterns import Pattern, PatternSet, Span
+from service.core.privacy.hints import HINT_BYTES, build_hint, build_json_hint, lines_of, unescape, widen
 from service.core.privacy.keeping import PrivacyRules, without_task
 from service.core.privacy.named_secrets import is_nothing, is_secret_name
 from service.core.privacy.shapes import BUILT_IN, ShapeRule
@@ -35,14 +35,8 @@ BUDGET_S = 0.1
 LOOKS = 5000
 # What is masked may show its neighbour for what it is (a phone number right before a card): so often one looks.
 ROUNDS = 4
-HINT_BYTES = 8 * 2**20
 KEPT_NAMES = 2000
 _KEPT_MASKERS = 1000
-# Patterns of nothing but letters, digits, and signs that JSON does not escape: alone, in classes, groups, alternatives.
-_UNESCAPED = re.compile(
-    r"(?:\\[bdw.+-]|[A-Za-z0-9 _@:/#=-]|\[(?:[A-Z]-[A-Z]|[a-z]-[a-z]|[0-9]-[0-9]|[A-Za-z0-9 _@:/.]|\\[dw.-])+\]"
-    r"|[(]\?:|[(]\?i\)|[()|?*+]|\{[0-9]+,?[0-9]*\})+"
-)
 
 
 StepMask = Callable[[JsonValue, bytes], JsonValue]
@@ -212,7 +206,7 @@ class Masker:
         """Which shapes there may be to mask, and whether there may be matches of rules: known from a look at the
         whole."""
         if self._all is None:
-            lines = _lines(value) if self._rules and self._any_rule is not None else b""
+            lines = lines_of(value) if self._rules and self._any_rule is not None else b""
             return self._kinds.which(data), self._may_match_rules(lines)
         found = self._all.which(unescape(data) if self._escaped else data)
         if not found:
@@ -337,68 +331,6 @@ def _cover(raw: bytes, spans: Sequence[Span]) -> bytes:
             pieces += [raw[at:start], _MASK]
         at = max(at, end)
     return b"".join(pieces) + raw[at:]
-
-
-def build_hint(sources: Sequence[str]) -> Pattern | None:
-    """A pattern that is in the lines of all texts of a value if any of these is in one of the texts; None where there
-    is no such pattern."""
-    # With (?m) a line's beginning and end are a text's; what insists on the text's own cannot be asked of lines.
-    if not sources or any(re.search(r"\\[AzCQ]|\(\?[a-zA-Z]*-", source) for source in sources):
-        return None
-    try:
-        return Pattern("(?m)" + "|".join(f"(?:{source})" for source in sources), HINT_BYTES)
-    except PatternRefused:
-        return None
-
-
-def build_json_hint(hints: Sequence[str], sources: Sequence[str]) -> PatternSet | None:
-    """The hints and sources as a set, each in the unescaped JSON of every value in one of whose texts it is; None where
-    there is no such set, or no sources to ask for beside the hints."""
-    # What a text's quotes are in JSON is no word's letter either, but no beginning or end. Of what is left without
-    # escapes only a class can begin with [^.
-    if not sources or any(re.search(r"(?<!\[)\^|\$", re.sub(r"\\.", "", source)) for source in sources):
-        return None
-    if build_hint(sources) is None:
-        return None
-    try:
-        return PatternSet([*hints, *sources], HINT_BYTES)
-    except PatternRefused:
-        return None
-
-
-def widen(source: str) -> str | None:
-    """A pattern that is in the JSON of every text in which this one is, escapes and all; None where the pattern may ask
-    for what JSON escapes, or for more than is read here."""
-    if _UNESCAPED.fullmatch(source) is None:
-        return None
-    # What stands before a word in JSON may be the letter of an escape. An empty group, as a count may follow.
-    return source.replace(r"\b", "(?:)")
-
-
-def unescape(data: bytes) -> bytes:
-    """JSON as orjson writes it, with the characters in place of their escapes: each text is in it as it is."""
-    if b"\\" not in data:
-        return data
-    # Python knows all escapes that orjson writes. Byte by byte, so that UTF-8 stays as it is.
-    return data.decode("unicode_escape").encode("latin-1")
-
-
-def _lines(value: JsonValue) -> bytes:
-    """All texts, names and numbers of a value, each beginning a line."""
-    texts: list[str] = []
-    level: list[JsonValue] = [value]
-    while level:
-        one = level.pop()
-        if isinstance(one, str):
-            texts.append(one)
-        elif isinstance(one, dict):
-            texts += one
-            level += one.values()
-        elif isinstance(one, list):
-            level += one
-        elif isinstance(one, int | float):
-            texts.append(orjson.dumps(one).decode())
-    return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
 def mask_description(redactor: Redactor, privacy: PrivacyRules, project: str, said: RunDescription) -> RunDescription:
