@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from monitors.errors import BundleError
+from monitors.bundle_part import parse_part
 from monitors.reliability import Reliability
 
 EVALUATION_FORMAT = 1
@@ -27,12 +27,4 @@ class EvaluationRecord(BaseModel):
 
 def parse_evaluation(raw_evaluation: bytes, source: str) -> EvaluationRecord:
     """Return the evaluation that a file holds. Raises BundleError, also for a newer format."""
-    try:
-        record = EvaluationRecord.model_validate_json(raw_evaluation)
-    except ValidationError as error:
-        raise BundleError(
-            f"{source} holds no evaluation that this forewarn reads: {error.errors()[0]['msg']}"
-        ) from None
-    if record.format > EVALUATION_FORMAT:
-        raise BundleError(f"{source} has format {record.format}; this forewarn reads up to {EVALUATION_FORMAT}")
-    return record
+    return parse_part(EvaluationRecord, raw_evaluation, source, EVALUATION_FORMAT)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from monitors.errors import BundleError
+from monitors.bundle_part import parse_part
 
 BINS = 10
 RELIABILITY_FORMAT = 1
@@ -89,15 +89,7 @@ def build_table(runs: Sequence[RunInBins]) -> ReliabilityTable:
 
 def parse_reliability(raw_reliability: bytes, source: str) -> Reliability:
     """Return what a file holds. Raises BundleError, also for a newer format: nothing but the page needs it."""
-    try:
-        reliability = Reliability.model_validate_json(raw_reliability)
-    except ValidationError as error:
-        raise BundleError(
-            f"{source} holds no reliability that this forewarn reads: {error.errors()[0]['msg']}"
-        ) from None
-    if reliability.format > RELIABILITY_FORMAT:
-        raise BundleError(f"{source} has format {reliability.format}; this forewarn reads up to {RELIABILITY_FORMAT}")
-    return reliability
+    return parse_part(Reliability, raw_reliability, source, RELIABILITY_FORMAT)
 
 
 def _to_share(value: float) -> float:

@@ -50,5 +50,10 @@ def test_a_file_comes_back_and_one_of_a_newer_format_is_refused() -> None:
     assert parse_reliability(kept.model_dump_json().encode(), "x") == kept
     with pytest.raises(BundleError, match="format 2"):
         parse_reliability(kept.model_copy(update={"format": 2}).model_dump_json().encode(), "x")
-    with pytest.raises(BundleError, match=r"evaluation\.json holds no evaluation"):
+    with pytest.raises(BundleError, match=r"evaluation\.json holds nothing"):
         parse_evaluation(b'{"figures": {"a": 1e999}}', "evaluation.json")
+
+
+def test_a_newer_format_is_told_whatever_else_is_new_in_it() -> None:
+    with pytest.raises(BundleError, match="x has format 9; this forewarn reads up to 1: upgrade it"):
+        parse_reliability(b'{"format": 9, "curves": []}', "x")
